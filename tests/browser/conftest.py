@@ -1,0 +1,198 @@
+"""The running dashboard and a real Chromium, for tests of what only a browser shows.
+
+    def test_something(page, settle):
+        page.goto("/trajectories?batch_size=8")
+        settle(page)
+        assert page.zz_errors == []
+
+The browser is the one named by CHROME_PATH, an installed Chromium or Chrome, or one fetched on first use. Where there
+is none, the tests skip and say what to install; with CI=true they fail.
+"""
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60  # a cold start imports pandas and Plotly, perhaps on a busy machine
+SETTLE_SECONDS = 60
+QUIET_MILLISECONDS = 400  # longer than the 200 ms for which a slider waits before it tells the server
+INSTALLED = [
+    "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    *(os.path.join(os.environ[folder], r"Google\Chrome\Application\chrome.exe")
+      for folder in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA") if folder in os.environ),
+]
+ADVICE = "install Chromium or Google Chrome, or run `playwright install --with-deps chromium`, or set CHROME_PATH"
+# Playwright adds what headless runs need, --no-sandbox (root, containers) among it; these two spare machines
+# without a graphics card, or with no way to the internet, a wait
+FLAGS = ["--disable-gpu", "--disable-quic"]
+SETTLED = f"""() => {{
+    const one = selector => document.querySelector(selector)
+    const quiet = one('[data-testid="stApp"][data-test-script-state="notRunning"]') &&
+        one('[data-testid="stMainBlockContainer"]') &&
+        !one('[data-testid="stSkeleton"], [data-testid="stSpinner"], [data-stale="true"]') &&
+        [...document.querySelectorAll('[data-testid="stPlotlyChart"]')].every(chart => chart.querySelector('.main-svg'))
+    if (!quiet) window.zzQuietSince = null
+    else window.zzQuietSince ??= performance.now()
+    return quiet && performance.now() - window.zzQuietSince >= {QUIET_MILLISECONDS}
+}}"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under pytest-xdist one worker takes the whole folder: one server and one browser are enough."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("browser")
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """A failed test shows what the server had to say, tracebacks of pages above all."""
+    report = yield
+    log = getattr(item, "funcargs", {}).get("server_log")
+    if report.failed and log:
+        report.sections.append(("end of the Streamlit log", _end_of(log)))
+    return report
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-4000:]
+
+
+@pytest.fixture(scope="session")
+def server_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("server") / "streamlit.log"
+
+
+@pytest.fixture(scope="session")
+def server(server_log: Path) -> Iterator[str]:
+    """The address of the dashboard, started for these tests on a free port of this machine only."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with server_log.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.address", "127.0.0.1",
+             "--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none",
+             "--browser.gatherUsageStats", "false"],
+            cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        if not _comes_up(process, url):
+            pytest.fail(f"the dashboard did not start:\n{_end_of(server_log)}", pytrace=False)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _comes_up(process: subprocess.Popen, url: str) -> bool:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1) as answer:
+                if answer.read() == b"ok":
+                    return True
+        except OSError:  # not listening yet
+            time.sleep(0.1)
+    return False
+
+
+# Package scope, not session: while Playwright is open an asyncio loop runs in this thread, and tests of other folders
+# that this process runs later could not start their own.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = _launch(playwright)
+        yield browser
+        browser.close()
+
+
+def _launch(playwright: Playwright) -> Browser:
+    """The first browser that really starts: a download may lack system libraries, a package may be a stub."""
+    problems = []
+    # who names a browser means that one, and nothing is to be installed in its place
+    sources = [_named] if "CHROME_PATH" in os.environ else [_installed, _downloaded, _debian_package]
+    for candidates in sources:
+        try:
+            for path in candidates(playwright):
+                try:
+                    return playwright.chromium.launch(executable_path=path, args=FLAGS)
+                except Error as error:
+                    problems.append(f"{path}: {error}")
+        except (OSError, subprocess.SubprocessError) as error:
+            problems.append(str(error))
+    report = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+    report("\n".join([f"no browser to test with: {ADVICE}", *problems]))
+
+
+def _named(playwright: Playwright) -> list[str]:
+    return [os.environ["CHROME_PATH"]]
+
+
+def _installed(playwright: Playwright) -> list[str]:
+    own = playwright.chromium.executable_path
+    return [*filter(None, map(shutil.which, INSTALLED)), *([own] if os.path.exists(own) else [])]
+
+
+def _downloaded(playwright: Playwright) -> list[str]:
+    subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True, timeout=300,
+                   capture_output=True)
+    return [playwright.chromium.executable_path]
+
+
+def _debian_package(playwright: Playwright) -> list[str]:
+    if not (shutil.which("apt-get") and os.geteuid() == 0):
+        return []
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update"], ["apt-get", "install", "-y", "chromium"]):
+        subprocess.run(command, check=True, timeout=600, capture_output=True, env=environment)
+    return [*filter(None, map(shutil.which, INSTALLED))]
+
+
+@pytest.fixture
+def context(browser: Browser, server: str) -> Iterator[BrowserContext]:
+    """A new visitor on an ordinary laptop; addresses are relative to the dashboard."""
+    context = browser.new_context(base_url=server, viewport={"width": 1440, "height": 900})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, server_log: Path) -> Page:
+    """An empty tab. `page.zz_errors` collects what goes wrong in it: console, page errors, failed requests."""
+    page = context.new_page()
+    page.zz_errors = errors = []
+    # Streamlit looks for /PAGE/_stcore/... on a deep link before it finds the root; those 404s are its own. The console
+    # repeats each failed request without its address.
+    page.on("console", lambda message: errors.append(f"console: {message.text}")
+            if message.type == "error" and "Failed to load resource" not in message.text else None)
+    page.on("pageerror", lambda error: errors.append(f"page: {error}"))
+    page.on("response", lambda response: errors.append(f"{response.status}: {response.url}")
+            if response.status >= 400 and "/_stcore/" not in response.url else None)
+    page.on("requestfailed", lambda request: errors.append(f"{request.failure}: {request.url}")
+            if request.failure != "net::ERR_ABORTED" else None)  # aborted: the tab went elsewhere
+    return page
+
+
+@pytest.fixture(scope="session")
+def settle() -> Callable[[Page], None]:
+    """settle(page) waits until the script has run, every chart is drawn and nothing has changed for a moment."""
+    def wait(page: Page) -> None:
+        page.evaluate("window.zzQuietSince = null")
+        page.wait_for_function(SETTLED, timeout=SETTLE_SECONDS * 1000)
+    return wait

@@ -1,0 +1,162 @@
+"""Sign measures and path measures: arrays in, arrays out. Undefined values are NaN, steps never reached infinite.
+
+Sign measures work over the last axis of gradients or updates; path measures over the last two axes (steps, D) of
+paths, rows after a divergence (NaN) being left out.
+"""
+import math
+
+import numpy as np
+
+ZERO = 1e-12  # components (and steps) below this share of the largest count as zero
+
+
+def sign_counts(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of positive and of negative components; those below 1e-12 of the largest count as zero."""
+    vectors = np.asarray(vectors, float)
+    threshold = ZERO * np.abs(vectors).max(axis=-1, keepdims=True)
+    return (vectors > threshold).sum(axis=-1), (vectors < -threshold).sum(axis=-1)
+
+
+def unanimous(vectors: np.ndarray) -> np.ndarray:
+    """1 where all components that are not zero share a sign, 0 where not, NaN where all are zero."""
+    positive, negative = sign_counts(vectors)
+    return np.where(positive + negative > 0, (positive * negative == 0).astype(float), np.nan)
+
+
+def majority(vectors: np.ndarray) -> np.ndarray:
+    """Share of the more frequent sign, in [1/2, 1]; to be read beside `majority_by_chance`."""
+    positive, negative = sign_counts(vectors)
+    total = positive + negative
+    return np.divide(np.maximum(positive, negative), total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def coherence(vectors: np.ndarray) -> np.ndarray:
+    """|sum of components| / sum of |components|, in [0, 1]: 1 exactly where unanimous, insensitive to tiny ones."""
+    vectors = np.asarray(vectors, float)
+    total = np.abs(vectors).sum(axis=-1)
+    return np.divide(np.abs(vectors.sum(axis=-1)), total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def mean_direction_energy(vectors: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Share of the squared length along `direction` (D,), in [0, 1]; by chance 1/D. Unlike the sign measures it does
+    not change when features are flipped or rotated."""
+    vectors, direction = np.asarray(vectors, float), np.asarray(direction, float)
+    # scaled by the largest component first, or squares of tiny vectors would underflow
+    largest = np.abs(vectors).max(axis=-1, keepdims=True)
+    scaled = np.divide(vectors, largest, out=np.full(vectors.shape, np.nan), where=largest > 0)
+    along = scaled @ (direction / np.linalg.norm(direction))
+    return along**2 / np.square(scaled).sum(axis=-1)
+
+
+def unanimous_by_chance(dimensions: int) -> float:
+    """Share of unanimous vectors when every sign is a fair coin: 2^(1-D)."""
+    return 2.0 ** (1 - dimensions)
+
+
+def majority_by_chance(dimensions: int) -> float:
+    """Expected majority when every sign is a fair coin: sum of C(D, k) max(k, D - k) / (D 2^D)."""
+    return sum(math.comb(dimensions, k) * max(k, dimensions - k) for k in range(dimensions + 1)) / (
+        dimensions * 2**dimensions)
+
+
+def share_interval(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share measured on `count` independent trials; (NaN, NaN) without any."""
+    if count == 0 or math.isnan(share):
+        return math.nan, math.nan
+    center = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return max(0.0, center - half), min(1.0, center + half)
+
+
+def cut_tail(path: np.ndarray, optimum: np.ndarray, tolerance: float = 1e-3) -> np.ndarray:
+    """The path (..., T+1, D) with NaN after its first arrival within tolerance * the initial distance.
+
+    Around the optimum the steps are noise or rounding, and say nothing about the way there.
+    """
+    path = np.asarray(path, float)
+    distance = np.linalg.norm(path - optimum, axis=-1)
+    arrived = distance <= tolerance * distance[..., :1]
+    after = np.cumsum(arrived, axis=-1) - arrived > 0
+    return np.where(after[..., None], np.nan, path)
+
+
+def _per_path(measure, path: np.ndarray) -> np.ndarray | float:
+    """Apply `measure` to the steps (n, D) of every path: finite rows only, negligible steps dropped."""
+    path = np.asarray(path, float)
+    flat = path.reshape(-1, *path.shape[-2:])
+    results = np.empty(len(flat))
+    for k, rows in enumerate(flat):
+        good = np.isfinite(rows).all(axis=-1)
+        steps = np.diff(rows if good.all() else rows[: good.argmin()], axis=0)
+        lengths = np.sqrt(np.vecdot(steps, steps))
+        kept = lengths > ZERO * lengths.max(initial=0.0)
+        results[k] = measure(steps[kept], lengths[kept])
+    return results.reshape(path.shape[:-2])[()]
+
+
+def _cosines(steps: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    return np.clip(np.vecdot(steps[1:], steps[:-1]) / (lengths[1:] * lengths[:-1]), -1.0, 1.0)
+
+
+def path_efficiency(path: np.ndarray) -> np.ndarray | float:
+    """Straight distance from first to last point / length of the path, in (0, 1]; its inverse is the path ratio."""
+    def measure(steps: np.ndarray, lengths: np.ndarray) -> float:
+        return min(1.0, float(np.linalg.norm(steps.sum(axis=0)) / lengths.sum())) if len(steps) else math.nan
+
+    return _per_path(measure, path)
+
+
+def turning(path: np.ndarray) -> np.ndarray | float:
+    """Mean cosine between successive steps: -1 back and forth, 0 right angles, +1 straight. Needs two steps."""
+    return _per_path(lambda steps, lengths: _cosines(steps, lengths).mean() if len(steps) > 1 else math.nan, path)
+
+
+def reversal_rate(path: np.ndarray) -> np.ndarray | float:
+    """Share of successive steps that form an obtuse angle. Needs two steps."""
+    return _per_path(lambda steps, lengths: (_cosines(steps, lengths) < 0).mean() if len(steps) > 1 else math.nan, path)
+
+
+def _offsets(path: np.ndarray, optimum: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    return (np.asarray(path, float) - optimum) @ (np.asarray(direction, float) / np.linalg.norm(direction))
+
+
+def alternation(path: np.ndarray, optimum: np.ndarray, direction: np.ndarray) -> np.ndarray | float:
+    """Share of steps that jump over the optimum along `direction` (D,). NaN for a path of one point."""
+    offsets = _offsets(path, optimum, direction)
+    defined = np.isfinite(offsets[..., 1:])
+    crossed = defined & (offsets[..., 1:] * offsets[..., :-1] < 0)
+    total = defined.sum(axis=-1)
+    return np.divide(crossed.sum(axis=-1), total, out=np.full(total.shape, np.nan), where=total > 0)[()]
+
+
+def travel_ratio(path: np.ndarray, optimum: np.ndarray, direction: np.ndarray) -> np.ndarray | float:
+    """Way traveled along `direction` / distance to go at the start: 1 is a monotone arrival. NaN for no distance."""
+    offsets = _offsets(path, optimum, direction)
+    start = np.abs(offsets[..., 0])
+    length = np.linalg.norm(np.asarray(path, float)[..., 0, :] - optimum, axis=-1)
+    traveled = np.nansum(np.abs(np.diff(offsets, axis=-1)), axis=-1)
+    # a start straight across from the optimum has only rounding errors to go
+    return np.divide(traveled, start, out=np.full(start.shape, np.nan), where=start > ZERO * length)[()]
+
+
+def steps_to_level(values: np.ndarray, level: np.ndarray | float, window: int = 0) -> np.ndarray | float:
+    """First step from which values (..., T+1) stay at or below `level` for `window` further steps; inf if never.
+
+    A run of SGD crosses a level many times: with a window of 20 one lucky step does not count as an arrival.
+    """
+    values = np.asarray(values, float)
+    if window + 1 > values.shape[-1]:
+        return np.full(values.shape[:-1], np.inf)[()]
+    below = values <= np.asarray(level)[..., None]
+    if window:
+        below = np.lib.stride_tricks.sliding_window_view(below, window + 1, axis=-1).all(axis=-1)
+    return np.where(below.any(axis=-1), below.argmax(axis=-1).astype(float), np.inf)[()]
+
+
+def steps_to_tolerance(path: np.ndarray, optimum: np.ndarray, tolerance: float, window: int = 0) -> np.ndarray | float:
+    """First step from which the distance to `optimum` stays within tolerance * its initial value; inf if never.
+
+    Not reached is infinite, so that a median over runs is right and a mean cannot hide it.
+    """
+    distance = np.linalg.norm(np.asarray(path, float) - optimum, axis=-1)
+    return steps_to_level(distance, tolerance * distance[..., 0], window)

@@ -1,0 +1,69 @@
+"""The stability limit: the learning rate that a data set, a batch size and a rule allow."""
+import numpy as np
+
+from zz_core.experiment import Experiment
+from zz_core.losses import LOSSES
+from zz_core.optimizers import OPTIMIZERS
+from zz_core.task import Task, row_space
+from zz_core.treatments import TREATMENTS
+
+
+def local_features(experiment: Experiment, task: Task) -> np.ndarray:
+    """The derivatives (N, P) of the neuron's output by its parameters, at the optimum where they depend on it."""
+    columns = [task.evaluated]
+    if TREATMENTS[experiment.treatment].learned:
+        weights = task.optimum if task.optimum is not None else np.zeros(task.evaluated.shape[1])
+        columns.append(np.tile(weights, (len(task.targets), 1)))
+    if experiment.bias:
+        columns.append(np.ones((len(task.targets), 1)))
+    return np.hstack(columns) if len(columns) > 1 else columns[0]
+
+
+def eigenvalues(experiment: Experiment, task: Task) -> np.ndarray:
+    """The eigenvalues (P,) of H = E[x x'], largest first, zeros included; with the 1 of a learned bias."""
+    features = local_features(experiment, task)
+    values = np.zeros(features.shape[1])
+    found = row_space(features)[0]
+    values[: len(found)] = found
+    return values
+
+
+def stability_limit(experiment: Experiment, task: Task) -> float:
+    """Largest rate at which the noise-free error surely contracts in the mean square.
+
+    2 / (k [(1 - c) a l1 + c R2 / (1 - beta)]), with l1 the largest eigenvalue of H = E[x x'], R2 that of
+    H^+ E[|x|^2 x x'] on the range of H, c = 1/B (0 for the full batch), k the loss curvature's bound, beta the
+    momentum and a = 1/(1 + beta) for momentum, (1 + 2 beta)/(1 + beta) for Nesterov, 1 otherwise. Exact for the full
+    batch and for isotropic centered Gaussian inputs, else safe and often conservative. Infinite for inputs that are
+    all zero. For input_bias it is a local limit, at the optimum.
+    """
+    features, batch_size = local_features(experiment, task), experiment.batch_size
+    beta = experiment.momentum if experiment.optimizer in ("momentum", "nesterov") else 0.0
+    factor = {"momentum": 1 / (1 + beta), "nesterov": (1 + 2 * beta) / (1 + beta)}.get(experiment.optimizer, 1.0)
+    if not features.any():
+        return float("inf")
+    values, vectors = row_space(features)
+    if batch_size == len(features):
+        share, energy = 0.0, 0.0
+    elif TREATMENTS[experiment.treatment].per_batch:
+        share, energy = 1 / max(batch_size - 1, 1), float(features.shape[1])
+    else:
+        white = features @ (vectors.T / np.sqrt(values))
+        lengths = np.square(features).sum(axis=1)
+        share, energy = 1 / batch_size, np.linalg.eigvalsh((white.T * lengths) @ white / len(features))[-1]
+    curvature = (1 - share) * factor * values[0] + share * energy / (1 - beta)
+    return float(2 / (LOSSES[experiment.loss].bound * curvature))
+
+
+def absolute_rate(experiment: Experiment, task: Task) -> float:
+    """The learning rate of the run: NaN for the exact line search, which needs none."""
+    optimizer = OPTIMIZERS[experiment.optimizer]
+    if "learning_rate" not in optimizer.uses:
+        return float("nan")
+    if not optimizer.critical or experiment.rate_unit == "absolute":
+        return experiment.learning_rate
+    limit = stability_limit(experiment, task)
+    if not np.isfinite(limit):
+        raise ValueError(f"treatment={experiment.treatment}: must leave some inputs different from zero, "
+                         "or there is nothing to learn and no stability limit")
+    return experiment.learning_rate * limit

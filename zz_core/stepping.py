@@ -1,0 +1,142 @@
+"""Engine 1: one vectorized iteration per training step, replicates on the leading axis."""
+from typing import NamedTuple
+
+import numpy as np
+
+from zz_core.experiment import Experiment
+from zz_core.losses import LOSSES
+from zz_core.neuron import Linear, MiniBatch
+from zz_core.optimizers import OPTIMIZERS, Settings
+from zz_core.schedules import SCHEDULES
+
+BLOCK_BYTES = 2**20  # samples gathered at once: about what the second-level cache holds
+GROUP_BYTES = 2**27  # one step of all replicates of a group takes at most this
+LARGEST = 1e30  # beyond this a run has diverged
+
+
+class History(NamedTuple):
+    """parameters (K, R, P) at step_index (K,), and the first row that diverged, or -1, (R,)."""
+
+    parameters: np.ndarray
+    step_index: np.ndarray
+    diverged_at: np.ndarray
+
+
+def kept_steps(steps: int, every: int) -> np.ndarray:
+    """The steps that a history thinned to every `every`-th keeps: the start and the end are always among them."""
+    kept = np.arange(0, steps + 1, every, dtype=np.int64)
+    return kept if kept[-1] == steps else np.append(kept, steps)
+
+
+def draw_batches(experiment: Experiment, rows: int, replicates: int) -> np.ndarray:
+    """Which samples each step uses, (R, T, B) int32: replicate r draws from default_rng(seed + r)."""
+    steps, size = experiment.steps, experiment.batch_size
+    batches = np.empty((replicates, steps, size), np.int32)
+    for replicate in range(replicates):
+        rng = np.random.default_rng(experiment.seed + replicate)
+        if experiment.sampling == "replacement":
+            batches[replicate] = rng.integers(0, rows, size=(steps, size), dtype=np.int32)
+        else:
+            batches[replicate] = _epochs(rng, rows, steps, size)
+    return batches
+
+
+def _epochs(rng: np.random.Generator, rows: int, steps: int, size: int) -> np.ndarray:
+    """Batches (T, B) of reshuffled passes over the data; each pass drops its last incomplete batch."""
+    per_epoch = rows // size
+    drawn, done = np.empty((steps, size), np.int32), 0
+    while done < steps:
+        # at most about a million indices at once
+        epochs = min(-(-(steps - done) // per_epoch), max(1, 2**20 // rows))
+        order = rng.permuted(np.tile(np.arange(rows, dtype=np.int32), (epochs, 1)), axis=1)
+        fresh = order[:, : per_epoch * size].reshape(-1, size)[: steps - done]
+        drawn[done : done + len(fresh)] = fresh
+        done += len(fresh)
+    return drawn
+
+
+def start_parameters(experiment: Experiment, neuron: Linear, replicates: int, dtype: type) -> np.ndarray:
+    parameters = np.zeros((replicates, neuron.size), dtype)
+    if experiment.bias:
+        parameters[:, -1] = experiment.start_bias
+    return parameters
+
+
+def group_size(experiment: Experiment, neuron: Linear) -> int:
+    """Replicates that are stepped together."""
+    values = experiment.batch_size * neuron.size
+    if OPTIMIZERS[experiment.optimizer].needs_batch:
+        values = max(3 * values, 3 * neuron.size**2)
+    return max(1, GROUP_BYTES // (8 * values))
+
+
+def run_steps(experiment: Experiment, neuron: Linear, targets: np.ndarray, batches: np.ndarray | None, rate: float,
+              replicates: int, every: int, dtype: type) -> History:
+    """Train `replicates` runs; batches is (R, T, B), or None for the full batch."""
+    kept = kept_steps(experiment.steps, every)
+    parameters = np.empty((len(kept), replicates, neuron.size), dtype)
+    diverged_at = np.full(replicates, -1)
+    group = group_size(experiment, neuron)
+    # overflow is what divergence looks like: it is found below and reported, not warned about
+    with np.errstate(all="ignore"):
+        for first in range(0, replicates, group):
+            part = slice(first, min(first + group, replicates))
+            drawn = None if batches is None else batches[part]
+            diverged_at[part] = _run_group(experiment, neuron, targets, drawn, rate, every, kept, parameters[:, part])
+    return History(parameters, kept, diverged_at)
+
+
+def _run_group(experiment: Experiment, neuron: Linear, targets: np.ndarray, batches: np.ndarray | None, rate: float,
+               every: int, kept: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Fill out (K, R, P) and return the first diverged row per replicate (R,)."""
+    steps, (_, replicates, size) = experiment.steps, out.shape
+    loss, optimizer = LOSSES[experiment.loss], OPTIMIZERS[experiment.optimizer]
+    settings = Settings(experiment.momentum, experiment.decay, experiment.damping)
+    rates = (np.ones(steps) if np.isnan(rate) else rate * SCHEDULES[experiment.schedule](steps)).astype(out.dtype).tolist()
+    theta = start_parameters(experiment, neuron, replicates, out.dtype)
+    out[0], state = theta, optimizer.init(theta)
+    diverged_at = np.full(replicates, -1)
+    block = max(1, min(steps, 1024, BLOCK_BYTES // (8 * replicates * experiment.batch_size * neuron.size)))
+    scratch = None if every == 1 else np.empty((block, replicates, size), out.dtype)
+    everything = neuron.gather(None)[None] if batches is None else None
+    for start in range(0, steps, block):
+        stop = min(start + block, steps)
+        rows = out[start + 1 : stop + 1] if every == 1 else scratch[: stop - start]
+        if batches is not None:
+            drawn = batches[:, start:stop].swapaxes(0, 1)
+            x_block, y_block = neuron.gather(drawn), np.take(targets, drawn, mode="clip")
+        for k in range(stop - start):
+            x, y = (everything, targets) if batches is None else (x_block[k], y_block[k])
+            outputs = neuron.outputs(theta, x)
+            gradient = neuron.gradient(theta, x, loss.slope(outputs, y))
+            batch = MiniBatch(neuron, loss, theta, x, y, outputs) if optimizer.needs_batch else None
+            step, state = optimizer.update(gradient, state, settings, batch)
+            theta = np.subtract(theta, rates[start + k] * step, out=rows[k])
+        _mark_diverged(rows, start + 1, diverged_at)
+        if every > 1:
+            inside = (kept > start) & (kept <= stop)
+            out[inside] = rows[kept[inside] - start - 1]
+            theta = theta.copy()  # the scratch rows are used again
+        if (diverged_at >= 0).all():
+            break
+    return _fill_after(out, kept, diverged_at)
+
+
+def _mark_diverged(rows: np.ndarray, first_step: int, diverged_at: np.ndarray) -> None:
+    """Note the first step whose parameters are not finite or too large; rows is (S, R, P)."""
+    if np.abs(rows).max() <= LARGEST:  # False for NaN as well
+        return
+    bad = ~(np.abs(rows).max(axis=-1) <= LARGEST)
+    new = bad.any(axis=0) & (diverged_at < 0)
+    diverged_at[new] = first_step + bad.argmax(axis=0)[new]
+
+
+def _fill_after(out: np.ndarray, kept: np.ndarray, diverged_at: np.ndarray) -> np.ndarray:
+    """Fill the rows after a divergence with NaN and turn steps into rows of the kept history."""
+    rows = np.full_like(diverged_at, -1)
+    for replicate in np.flatnonzero(diverged_at >= 0):
+        rows[replicate] = np.searchsorted(kept, diverged_at[replicate])
+        out[rows[replicate] + 1 :, replicate] = np.nan
+        if kept[rows[replicate]] > diverged_at[replicate]:
+            out[rows[replicate], replicate] = np.nan  # thinned: the values between were lost
+    return rows

@@ -1,0 +1,176 @@
+"""The task of an experiment: inputs, targets, and the weights that solve it."""
+from typing import NamedTuple
+
+import numpy as np
+
+from zz_core.activations import ACTIVATIONS, sigmoid
+from zz_core.experiment import Experiment
+from zz_core.inputs import INPUTS
+from zz_core.losses import LOSSES, Loss
+from zz_core.treatments import TREATMENTS, Treated
+
+NEWTON_STEPS = 200
+
+
+class Task(NamedTuple):
+    """What an experiment trains on, N samples of D inputs.
+
+    evaluated is what the losses of a whole run refer to: the treated inputs; for batch_norm those normalized by the
+    whole set, while `inputs` are the untreated ones, which each mini-batch normalizes anew.
+    """
+
+    raw: np.ndarray  # (N, D) as drawn, before the treatment
+    inputs: np.ndarray  # (N, D) what the neuron multiplies with its weights
+    evaluated: np.ndarray  # (N, D)
+    targets: np.ndarray  # (N,)
+    treated: Treated  # what the treatment did
+    direction: np.ndarray  # (D,) unit vector: the mean direction of the untreated inputs
+    optimum: np.ndarray | None  # (D,)
+    optimum_bias: float | None  # the neuron's whole offset at the optimum, where it learns one
+
+
+def build_task(experiment: Experiment, data: tuple[np.ndarray, np.ndarray | None] | None = None) -> Task:
+    """The task that `experiment` describes; `data` = (X, y or None) replaces its inputs (and targets).
+
+    Raises ValueError where `data` does not fit the experiment.
+    """
+    treatment, loss = TREATMENTS[experiment.treatment], LOSSES[experiment.loss]
+    raw, labels = _inputs(experiment) if data is None else _given(experiment, *data)
+    direction = _mean_direction(experiment, raw, given=data is not None)
+    treated = treatment.apply(raw)
+    offset = experiment.bias or treatment.learned
+    recenter = treatment.recenters and not offset
+    teacher = None
+    if labels is None:
+        teacher = teacher_weights(experiment, direction)
+        logits = raw @ teacher + _noise(experiment, raw)
+        if recenter:
+            logits = logits - logits.mean()
+        targets = logits if loss.quadratic else sigmoid(logits)
+    else:
+        targets = labels - labels.mean() if recenter and loss.quadratic else labels
+    solution = _optimum(experiment, treated, targets, teacher, offset, loss)
+    optimum, optimum_bias = (None, None) if solution is None else (solution[: raw.shape[1]], None)
+    if solution is not None and offset:
+        optimum_bias = float(solution[-1])
+    return Task(raw, raw if treatment.per_batch else treated.inputs, treated.inputs, targets, treated, direction,
+                optimum, optimum_bias)
+
+
+def _inputs(experiment: Experiment) -> tuple[np.ndarray, np.ndarray | None]:
+    """The untreated inputs (N, D), and 0/1 labels (N,) where they are the targets."""
+    source = INPUTS[experiment.inputs]
+    rng = np.random.default_rng(experiment.data_seed)
+    values, classes = source.draw(rng, experiment.rows, experiment.dimensions)
+    if source.activated:
+        values = ACTIVATIONS[experiment.activation].value(experiment.input_mean + experiment.input_std * values)
+    labels = (classes == 0).astype(float) if experiment.uses_labels else None
+    return values, labels
+
+
+def _given(experiment: Experiment, inputs: np.ndarray, targets: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    inputs = np.asarray(inputs, float)
+    if inputs.ndim != 2 or inputs.shape[0] < 2 or inputs.shape[1] < 1 or not np.isfinite(inputs).all():
+        raise ValueError(f"data: inputs of shape {inputs.shape} must be (N, D) with N at least 2 and finite numbers only")
+    if experiment.batch_size > len(inputs):
+        raise ValueError(f"batch_size={experiment.batch_size}: must be at most {len(inputs)}, the number of samples")
+    if targets is None:
+        return inputs, None
+    targets = np.asarray(targets, float)
+    if targets.shape != (len(inputs),) or not np.isfinite(targets).all():
+        raise ValueError(f"data: targets of shape {targets.shape} must be ({len(inputs)},) and finite numbers only")
+    if not LOSSES[experiment.loss].quadratic and (targets.min() < 0 or targets.max() > 1):
+        raise ValueError(f"loss={experiment.loss}: must be squared unless all targets lie in [0, 1]")
+    return inputs, targets
+
+
+def _mean_direction(experiment: Experiment, raw: np.ndarray, given: bool) -> np.ndarray:
+    """All-ones for synthetic inputs, the inputs' own mean for real data; a unit vector (D,)."""
+    direction = np.ones(raw.shape[1])
+    if given or INPUTS[experiment.inputs].real:
+        mean = raw.mean(axis=0)
+        if np.linalg.norm(mean) > 1e-9 * np.sqrt(np.square(raw).sum(axis=1).mean()):
+            direction = mean
+    return direction / np.linalg.norm(direction)
+
+
+def across(direction: np.ndarray) -> np.ndarray:
+    """The unit vector (D,) with signs (-, +, -, ...) made orthogonal to `direction`; zeros where D = 1."""
+    signs = np.where(np.arange(len(direction)) % 2, 1.0, -1.0)
+    rest = signs - (signs @ direction) * direction
+    length = np.linalg.norm(rest)
+    if len(direction) > 1 and length < 1e-9:  # the mean itself alternates: only possible for given data
+        rest = np.eye(len(direction))[0] - direction[0] * direction
+        length = np.linalg.norm(rest)
+    return rest / length if length > 1e-9 else np.zeros_like(direction)
+
+
+def teacher_weights(experiment: Experiment, direction: np.ndarray) -> np.ndarray:
+    """w* (D,): `distance` from the start w0 = 0, at `target_angle` from the mean direction."""
+    angle = np.deg2rad(experiment.target_angle)
+    return experiment.distance * (np.cos(angle) * direction + np.sin(angle) * across(direction))
+
+
+def _noise(experiment: Experiment, raw: np.ndarray) -> np.ndarray | float:
+    """Noise (N,) of root mean square `noise`, orthogonal to the inputs and the constant: w* stays the minimizer."""
+    if experiment.noise == 0:
+        return 0.0
+    noise = np.random.default_rng([experiment.data_seed, 1]).standard_normal(len(raw))
+    basis, values, _ = np.linalg.svd(np.column_stack([raw, np.ones(len(raw))]), full_matrices=False)
+    basis = basis[:, values > values[0] * len(raw) * np.finfo(float).eps]
+    noise = noise - basis @ (basis.T @ noise)
+    noise = noise - basis @ (basis.T @ noise)  # twice: the first pass leaves rounding errors of the basis' size
+    size = np.sqrt(np.square(noise).mean())
+    if size < 1e-9:
+        raise ValueError(f"noise={experiment.noise:g}: must be 0 here, since the inputs fit any targets exactly")
+    return experiment.noise / size * noise
+
+
+def row_space(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues (r,) of features'features/N that are not zero, largest first, and their vectors (r, P)."""
+    small = np.linalg.qr(features, mode="r") if len(features) > features.shape[1] else features
+    _, values, vectors = np.linalg.svd(small, full_matrices=False)
+    kept = values > values[0] * max(features.shape) * np.finfo(float).eps
+    return values[kept] ** 2 / len(features), vectors[kept]
+
+
+def _optimum(experiment: Experiment, treated: Treated, targets: np.ndarray, teacher: np.ndarray | None, offset: bool,
+             loss: Loss) -> np.ndarray | None:
+    """The minimizer (weights, then the offset if there is one) of the data set's loss nearest to the start."""
+    features = np.column_stack([treated.inputs, np.ones(len(targets))]) if offset else treated.inputs
+    start = np.zeros(features.shape[1])
+    if experiment.bias:
+        start[-1] = experiment.start_bias
+    realizable = teacher is not None and (loss.quadratic or experiment.noise == 0)
+    if realizable and treated.matrix is not None:
+        solution = treated.best_weights(teacher)
+        solution = np.append(solution, teacher @ treated.shift) if offset else solution
+        _, vectors = row_space(features)
+        return start + vectors.T @ (vectors @ (solution - start)) if len(vectors) < len(start) else solution
+    if loss.quadratic:
+        return start + np.linalg.lstsq(features, targets - features @ start, rcond=None)[0]
+    if experiment.loss == "sigmoid_squared" and not realizable:
+        return None  # the loss is not convex: there may be several minima, and no way to know the best
+    return _newton(features, targets, loss, start)
+
+
+def _newton(features: np.ndarray, targets: np.ndarray, loss: Loss, start: np.ndarray) -> np.ndarray | None:
+    """Minimize the mean loss by Newton's method with step halving, or None where the minimum is at infinity."""
+    _, vectors = row_space(features)
+    reduced, shift = features @ vectors.T, features @ start
+    hard = np.isin(targets, (0.0, 1.0)).all()
+    point = np.zeros(len(vectors))
+    for _ in range(NEWTON_STEPS):
+        outputs = reduced @ point + shift
+        if hard and ((2 * targets - 1) * outputs > 0).all():
+            return None  # separable: longer weights are always better
+        gradient = reduced.T @ loss.slope(outputs, targets) / len(targets)
+        curvature = (reduced.T * loss.gauss_newton(outputs, targets)) @ reduced / len(targets)
+        step = np.linalg.lstsq(curvature, gradient, rcond=1e-14)[0]
+        before, scale = loss.value(outputs, targets).mean(), 1.0
+        while loss.value(outputs - scale * (reduced @ step), targets).mean() > before and scale > 1e-9:
+            scale /= 2
+        point = point - scale * step
+        if np.linalg.norm(step) <= 1e-10 * (1.0 + np.linalg.norm(point)):
+            return start + vectors.T @ point
+    return None

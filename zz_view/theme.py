@@ -1,0 +1,26 @@
+"""One meaning per color on every page, and the frame that all figures share.
+
+All hues reach 3:1 against both the light and the dark background, so a figure needs no knowledge of the theme;
+surfaces, grid lines and contours are translucent greys for the same reason.
+"""
+import plotly.graph_objects as go
+
+PLUS, MINUS, ZERO = "#D55E00", "#0072B2", "#8A8F98"  # signs, always with a glyph or a word beside the color
+RAW, CENTERED = "#A6418F", "#00875F"  # the twins
+GREY = "#7F8791"  # everything that only supports
+FAINT = "rgba(127,135,145,0.25)"
+GRID = "rgba(127,135,145,0.18)"
+SIGN_GLYPHS = {1: "+", -1: "−", 0: "0"}
+MARGIN = {"l": 56, "r": 16, "t": 56, "b": 48}
+CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+          "toImageButtonOptions": {"format": "svg"}}
+
+
+def framed(figure: go.Figure, title: str, height: int = 420) -> go.Figure:
+    """The figure with the house's frame: a sentence as its title, faint grid lines, no legend."""
+    figure.update_layout(title={"text": title, "x": 0, "xanchor": "left", "font": {"size": 16}}, height=height,
+                         margin=MARGIN, showlegend=False, hoverlabel={"namelength": -1},
+                         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)")
+    figure.update_xaxes(gridcolor=GRID, zerolinecolor=GRID, title_standoff=8)
+    figure.update_yaxes(gridcolor=GRID, zerolinecolor=GRID, title_standoff=8)
+    return figure
