@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 PLUS, MINUS, ZERO = "#D55E00", "#0072B2", "#8A8F98"  # signs, always with a glyph or a word beside the color
 RAW, CENTERED = "#A6418F", "#00875F"  # the twins
+WEDGE = "#E69F00"  # what one sample allows; always translucent
 GREY = "#7F8791"  # everything that only supports
 FAINT = "rgba(127,135,145,0.25)"
 GRID = "rgba(127,135,145,0.18)"

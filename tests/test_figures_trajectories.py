@@ -1,0 +1,103 @@
+"""Figures of the trajectories, and what the player draws over them."""
+import numpy as np
+import pytest
+
+from zz_core import Experiment, simulate
+from zz_view.figures.trajectories import Window, loss_figure, plane_figure, thinned, window_around
+from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
+from zz_view.theme import CENTERED, RAW
+
+NAMES = {"raw": RAW, "zero-centered": CENTERED}
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return {"raw": simulate(Experiment(), 3), "zero-centered": simulate(Experiment(treatment="center"), 3)}
+
+
+def test_the_plane_shows_the_path_its_ends_and_other_seeds(runs):
+    picture = plane_pictures(runs, NAMES)["raw"]
+    figure = plane_figure(picture, "Raw zig-zags")
+    assert [trace.name for trace in figure.data] == ["loss", "another seed", "another seed", "raw", "start and optimum"]
+    path = figure.data[3]
+    np.testing.assert_allclose(np.column_stack([path.x, path.y]), runs["raw"].weights[0], rtol=1e-6)
+    np.testing.assert_allclose([figure.data[4].x[1], figure.data[4].y[1]], runs["raw"].optimum, rtol=1e-6)
+    assert figure.data[0].z.dtype == np.float32 and figure.data[0].z.shape == (80, 80)
+    assert figure.layout.title.text == "Raw zig-zags"
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("w₁", "w₂")
+    assert figure.layout.yaxis.scaleanchor == "x"
+
+
+def test_twins_share_their_axes(runs):
+    raw, centered = plane_pictures(runs, NAMES).values()
+    assert raw.window == centered.window
+
+
+def test_twins_with_other_weights_have_their_own_axes(runs):
+    other = {"raw": runs["raw"], "standardize": simulate(Experiment(treatment="standardize"))}
+    raw, standardized = plane_pictures(other, {"raw": RAW, "standardize": CENTERED}).values()
+    assert raw.window != standardized.window
+    for picture in (raw, standardized):
+        assert picture.window.x[0] < picture.optimum[0] < picture.window.x[1]
+
+
+def test_a_diverged_path_does_not_blow_up_the_window():
+    runs = {"raw": simulate(Experiment(learning_rate=8.0, noise=0.1))}
+    assert runs["raw"].diverged_at[0] > 0
+    window = plane_pictures(runs, NAMES)["raw"].window
+    assert window.x[1] - window.x[0] < 20
+
+
+def test_a_window_is_square_and_leaves_out_what_is_not_finite():
+    window = window_around(np.array([[0.0, 0.0], [1.0, 3.0], [np.nan, 50.0], [np.inf, 0.0]]))
+    assert isinstance(window, Window)
+    assert window.x[1] - window.x[0] == pytest.approx(window.y[1] - window.y[0])
+    assert window.y[0] < 0 and 3 < window.y[1] < 6
+    still = window_around(np.zeros((2, 2)))
+    assert still.x[0] < still.x[1]
+
+
+def test_losses_have_their_names_axes_and_values():
+    losses = {"raw": np.array([1.0, 0.1, 0.0, np.nan]), "zero-centered": np.array([1.0, 1e-3, 1e-5, 1e-20])}
+    figure = loss_figure(np.arange(4), losses, NAMES, "excess loss", "Both losses fall")
+    assert [trace.name for trace in figure.data] == ["raw", "zero-centered"]
+    np.testing.assert_allclose(figure.data[0].y, [1.0, 0.1, np.nan, np.nan], rtol=1e-6)
+    np.testing.assert_allclose(figure.data[1].y, [1.0, 1e-3, 1e-5, np.nan], rtol=1e-6)
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("step", "excess loss")
+    assert figure.layout.yaxis.type == "log"
+    assert sorted(note.text for note in figure.layout.annotations) == ["raw", "zero-centered"]
+
+
+def test_no_losses_are_an_empty_figure():
+    figure = loss_figure(np.arange(1), {"raw": np.array([np.nan])}, NAMES, "loss", "Nothing")
+    assert np.isnan(figure.data[0].y).all() and not figure.layout.annotations
+
+
+def test_thinning_keeps_both_ends():
+    np.testing.assert_array_equal(thinned(3, 10), [0, 1, 2])
+    kept = thinned(100_001, 400)
+    assert (kept[0], kept[-1]) == (0, 100_000) and len(kept) == 400
+
+
+def test_the_player_follows_the_path_downhill(runs):
+    pictures = plane_pictures(runs, NAMES)
+    rows = positions(runs["raw"])
+    wedge, arrow, ring = plane_marks(runs["raw"], pictures["raw"], rows)
+    assert [wedge["kind"], arrow["kind"], ring["kind"]] == ["outline", "arrow", "point"]
+    np.testing.assert_allclose(np.column_stack([ring["x"], ring["y"]]), runs["raw"].weights[0], rtol=1e-3, atol=1e-12)
+    arrows = np.column_stack([arrow["dx"][:-1], arrow["dy"][:-1]]).astype(float)
+    gradients = runs["raw"].gradients()[0]
+    cosines = (arrows * gradients).sum(axis=1) / np.linalg.norm(arrows, axis=1) / np.linalg.norm(gradients, axis=1)
+    np.testing.assert_allclose(cosines, -1, atol=1e-3)
+    assert arrow["dx"][-1] is None  # no step follows the last point
+    kinds = [mark["kind"] for mark in plane_marks(runs["zero-centered"], pictures["zero-centered"], rows)]
+    assert kinds == ["arrow", "point"]  # every direction is allowed
+
+
+def test_the_words_say_what_the_step_did(runs):
+    words = step_words({"raw": runs["raw"]}, positions(runs["raw"]))
+    assert len(words) == 201
+    update, sample = runs["raw"].updates()[0, 4], runs["raw"].batches[0, 4, 0]
+    assert words[4].startswith("Step 4. Raw: ") and f"sample {sample}," in words[4]
+    assert ("both weights go up" in words[4]) == (update[0] > 0)
+    assert words[-1] == "Step 200. The raw run ends here."

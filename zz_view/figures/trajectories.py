@@ -1,0 +1,133 @@
+"""Paths on the plane of the weights, and the losses beneath. What moves with a step is the player's, not a trace."""
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from zz_view.theme import FAINT, GREY, framed
+
+GRID_POINTS = 80
+RINGS = 10  # contour bands
+DRAWN_POINTS = 2000  # more points of a path than this cannot be told apart
+
+
+class Window(NamedTuple):
+    """The part of the plane that a picture shows, the same for twins."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+    def grid(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.linspace(*self.x, GRID_POINTS), np.linspace(*self.y, GRID_POINTS)
+
+
+class PlanePicture(NamedTuple):
+    """What a plane shows. paths are (R, T+1, 2): the first one is drawn in color, the others faint behind it."""
+
+    name: str
+    color: str
+    paths: np.ndarray
+    steps: np.ndarray  # (T+1,) the step of each point
+    optimum: np.ndarray | None  # (2,)
+    excess: np.ndarray  # (80, 80) mean loss above the smallest, on the window's grid
+    window: Window
+    axis_titles: tuple[str, str]
+
+
+def window_around(*point_sets: np.ndarray) -> Window:
+    """A square window that holds all points (..., 2), with a margin; what is not finite is left out."""
+    points = np.concatenate([np.asarray(p, float).reshape(-1, 2) for p in point_sets])
+    points = points[np.isfinite(points).all(axis=-1)]
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = max(0.64 * (high - low).max(), 1e-6)
+    center = (low + high) / 2
+    return Window(*(tuple(float(v) for v in (c - half, c + half)) for c in center))
+
+
+def plane_figure(picture: PlanePicture, title: str, height: int = 440) -> go.Figure:
+    """The path of the weights on the loss contours, with its start, its target, and other seeds behind it."""
+    path, window, figure = picture.paths[0], picture.window, go.Figure()
+    kept = thinned(len(path), DRAWN_POINTS)
+    _add_contours(figure, picture)
+    for other in picture.paths[1:]:
+        figure.add_scatter(x=_small(other[kept, 0]), y=_small(other[kept, 1]), mode="lines", name="another seed",
+                           line={"color": picture.color, "width": 1}, opacity=0.22, hoverinfo="skip")
+    figure.add_scatter(
+        x=_small(path[kept, 0]), y=_small(path[kept, 1]), mode="lines+markers", name=picture.name,
+        line={"color": picture.color, "width": 1.5}, customdata=picture.steps[kept].astype(np.int32),
+        # later points are stronger, so that order shows
+        marker={"size": 5, "color": picture.color, "opacity": np.linspace(0.3, 1, len(kept), dtype=np.float32)},
+        hovertemplate="step %{customdata}<br>%{x:.3g}, %{y:.3g}<extra></extra>")
+    _add_ends(figure, picture)
+    framed(figure, title, height)
+    figure.update_xaxes(range=window.x, title=picture.axis_titles[0], constrain="domain", zeroline=False)
+    figure.update_yaxes(range=window.y, title=picture.axis_titles[1], scaleanchor="x", constrain="domain", zeroline=False)
+    return figure
+
+
+def thinned(count: int, most: int) -> np.ndarray:
+    """At most `most` indices out of `count`, evenly spread, the first and the last among them."""
+    return np.arange(count) if count <= most else np.unique(np.linspace(0, count - 1, most).round().astype(int))
+
+
+def _small(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, np.float32)  # half the bytes on the way to the browser, and exact enough to draw
+
+
+def _add_contours(figure: go.Figure, picture: PlanePicture) -> None:
+    x, y = picture.window.grid()
+    # the square root of a quadratic loss is linear in the distance: its rings are evenly spaced
+    height = np.sqrt(np.maximum(picture.excess, 0))
+    top = float(np.nanmax(height)) or 1.0
+    figure.add_contour(x=_small(x), y=_small(y), z=_small(height), name="loss", showscale=False, hoverinfo="skip",
+                       contours={"start": top / RINGS, "end": top, "size": top / RINGS},
+                       colorscale=[[0, "rgba(127,135,145,0)"], [1, "rgba(127,135,145,0.34)"]],
+                       line={"width": 0.6, "color": FAINT})
+
+
+def _add_ends(figure: go.Figure, picture: PlanePicture) -> None:
+    start = picture.paths[0, 0]
+    points, words, symbols = [start], ["\u2002start\u2002"], ["circle-open"]
+    if picture.optimum is not None:
+        points, words, symbols = [*points, picture.optimum], [*words, "\u2002optimum\u2002"], [*symbols, "star"]
+    middle = np.mean(picture.window.x)
+    points = np.array(points)
+    figure.add_scatter(
+        x=_small(points[:, 0]), y=_small(points[:, 1]), mode="markers+text", name="start and optimum", text=words,
+        # toward the middle of the picture, so that no label is cut off
+        textposition=["middle left" if point[0] > middle else "middle right" for point in points],
+        textfont={"size": 14}, marker={"symbol": symbols, "size": 13, "color": GREY, "line": {"width": 2, "color": GREY}},
+        hovertemplate="%{text}: %{x:.3g}, %{y:.3g}<extra></extra>")
+
+
+def loss_figure(steps: np.ndarray, losses: dict[str, np.ndarray], colors: dict[str, str], what: str, title: str,
+                height: int = 280) -> go.Figure:
+    """Losses (T+1,) against the step, by name."""
+    figure = go.Figure()
+    kept = thinned(len(steps), DRAWN_POINTS)
+    for name, values in losses.items():
+        figure.add_scatter(x=steps[kept].astype(np.int32), y=_small(_drawable(values)[kept]), mode="lines", name=name,
+                           line={"color": colors[name], "width": 2},
+                           hovertemplate=f"{name}, step %{{x}}: %{{y:.3g}}<extra></extra>")
+        _label_line(figure, steps, _drawable(values), name, colors[name])
+    framed(figure, title, height)
+    figure.update_xaxes(title="step", rangemode="tozero")
+    figure.update_yaxes(title=what, type="log", exponentformat="power")
+    return figure
+
+
+def _drawable(values: np.ndarray) -> np.ndarray:
+    """Values for a logarithmic axis: rounding errors around zero, and what has diverged, become gaps."""
+    first = abs(values[0]) if len(values) and np.isfinite(values[0]) else 1.0
+    with np.errstate(invalid="ignore"):
+        return np.where((values > 1e-16 * first) & (values < 1e12 * max(first, 1e-300)), values, np.nan)
+
+
+def _label_line(figure: go.Figure, steps: np.ndarray, values: np.ndarray, name: str, color: str) -> None:
+    """The line's name beside it, a third of the way along, instead of a legend."""
+    drawn = np.flatnonzero(np.isfinite(values))
+    if not len(drawn):
+        return
+    at = drawn[len(drawn) // 3]
+    figure.add_annotation(x=int(steps[at]), y=float(np.log10(values[at])), text=name, showarrow=False, xanchor="left",
+                          yanchor="bottom", font={"color": color, "size": 14})

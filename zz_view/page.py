@@ -1,0 +1,65 @@
+"""The frame that all pages share: question, answer, picture, numbers, then the folded explanations."""
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from zz_view.theme import CONFIG
+
+
+class Number(NamedTuple):
+    """One number of the row under a picture, with what to compare it with."""
+
+    label: str
+    value: str
+    comparison: str = ""
+    help: str | None = None
+
+
+def header(question: str, answer: str) -> None:
+    """The page's question as its title, and one sentence of answer made from the run."""
+    st.title(question, anchor=False)
+    st.markdown(answer)
+
+
+def numbers(row: Sequence[Number]) -> None:
+    """Metrics of equal width; the comparison stands under the number, without an arrow."""
+    for column, number in zip(st.columns(len(row)), row, strict=True):
+        column.metric(number.label, number.value, number.comparison or None, delta_color="off", delta_arrow="off",
+                      help=number.help)
+
+
+def chart(figure: go.Figure | dict, key: str, alt: str) -> None:
+    """Draw a figure. `alt` says in words, with the run's numbers, what the picture shows."""
+    st.plotly_chart(figure, width="stretch", key=key, alt=alt, config=CONFIG)
+
+
+def explanations(page_file: str) -> None:
+    """The page's prose, NAME.md beside NAME.py: each section of level two becomes a folded expander."""
+    text = Path(page_file).with_suffix(".md").read_text(encoding="utf-8")
+    for section in text.split("\n## ")[1:]:
+        title, _, body = section.partition("\n")
+        with st.expander(title.strip()):
+            st.markdown(body.strip())
+
+
+def two_digits(value: float, unit: str = "") -> str:
+    """A number with two significant digits, whole from 10 on; words where it is undefined or never reached."""
+    if np.isnan(value):
+        return "undefined"
+    if np.isinf(value):
+        return "not reached"
+    size = abs(value)
+    return (f"{value:.0f}" if size >= 9.95 else f"{value:.1f}" if size >= 0.995 else f"{value:.2g}") + unit
+
+
+def count(value: float) -> str:
+    """A number of steps: whole, in words where it was not reached."""
+    return f"{value:.0f}" if np.isfinite(value) else two_digits(value)
+
+
+def percent(share: float) -> str:
+    return "undefined" if np.isnan(share) else f"{100 * share:.0f} %"

@@ -1,0 +1,121 @@
+"""From runs to what the figures and the player of the plane need."""
+import numpy as np
+
+from zz_core import Run
+from zz_core.measures import sign_counts
+from zz_core.planes import Plane, allowed_wedge, loss_grid, plane_of
+from zz_view.figures.trajectories import PlanePicture, Window, thinned, window_around
+from zz_view.player import arrow, outline, point
+from zz_view.theme import WEDGE
+
+POSITIONS = 400  # places at which the player stops
+SHORTEST, LONGEST = 0.08, 0.35  # of an arrow, as shares of the window
+
+
+def plane_pictures(runs: dict[str, Run], colors: dict[str, str]) -> dict[str, PlanePicture]:
+    """One picture a run, on the same axes where the runs share their optimum."""
+    planes = {name: plane_of(run) for name, run in runs.items()}
+    points = {name: _points(run, planes[name]) for name, run in runs.items()}
+    shared = _same_optimum(list(runs.values()))
+    together = window_around(*points.values())
+    return {name: _picture(name, colors[name], run, planes[name], together if shared else window_around(points[name]))
+            for name, run in runs.items()}
+
+
+def _points(run: Run, plane: Plane) -> np.ndarray:
+    """The points (n, 2) that the window must hold: of a run that leaves, only the part near start and optimum."""
+    path, ends = plane.project(run.weights[0]), plane.project(np.stack([run.weights[0, 0], plane.base]))
+    reach = 3 * max(np.linalg.norm(ends[1] - ends[0]), 1e-6)
+    with np.errstate(invalid="ignore", over="ignore"):
+        near = np.linalg.norm(path - ends.mean(axis=0), axis=-1) < reach
+    return np.concatenate([ends, path[near]])
+
+
+def _same_optimum(runs: list[Run]) -> bool:
+    if any(run.optimum is None for run in runs):
+        return False
+    return all(np.linalg.norm(run.optimum - runs[0].optimum) <= 1e-6 * np.linalg.norm(run.optimum) for run in runs)
+
+
+def _picture(name: str, color: str, run: Run, plane: Plane, window: Window) -> PlanePicture:
+    grid = loss_grid(run, plane, *window.grid())
+    floor = run.minimum_loss if run.optimum is not None else grid.min()
+    titles = ("w₁", "w₂") if plane.exact else ("along the mean input", "across the mean input")
+    return PlanePicture(name, color, plane.project(run.weights), run.step_index,
+                        plane.project(run.optimum) if run.optimum is not None else None, grid - floor, window,
+                        titles)
+
+
+def _arrows(run: Run, plane: Plane, side: float) -> np.ndarray:
+    """(T+1, 2): minus the batch's gradient on the plane, as long as the step that was taken, within readable bounds."""
+    with np.errstate(all="ignore"):
+        downhill = -plane.project(run.gradients()[0])
+        lengths = np.linalg.norm(plane.project(run.updates()[0]), axis=-1)
+        arrows = downhill / np.linalg.norm(downhill, axis=-1, keepdims=True)
+    arrows *= np.clip(lengths, SHORTEST * side, LONGEST * side)[:, None]
+    return np.append(arrows, [[np.nan, np.nan]], axis=0)  # no step follows the last point
+
+
+
+def positions(run: Run) -> np.ndarray:
+    """The rows of the history at which the player stops."""
+    return thinned(len(run.step_index), POSITIONS)
+
+
+def plane_marks(run: Run, picture: PlanePicture, rows: np.ndarray) -> list[dict]:
+    """What the player draws on a plane: what one sample allows, the way downhill, the present point."""
+    plane, points, side = plane_of(run), picture.paths[0][rows], picture.window.x[1] - picture.window.x[0]
+    marks = [arrow(points, _arrows(run, plane, side)[rows], picture.color), point(points, picture.color)]
+    # a learned shift of the inputs turns the wedge at every step, so none is drawn for it
+    wedge = allowed_wedge(plane.project(run.task.evaluated)) if run.input_biases is None else None
+    return marks if wedge is None else [outline(points, _double_wedge(wedge, 0.2 * side), WEDGE), *marks]
+
+
+def _double_wedge(wedge: tuple[float, float], radius: float) -> np.ndarray:
+    angles = np.linspace(*wedge, 7)
+    rim, corner = radius * np.column_stack([np.cos(angles), np.sin(angles)]), np.zeros((1, 2))
+    return np.concatenate([corner, rim, corner, -rim, corner])
+
+
+def step_words(runs: dict[str, Run], rows: np.ndarray) -> list[str]:
+    """One sentence a row: what each run's step did and why."""
+    parts = [_run_words(name, run, rows) for name, run in runs.items()]
+    steps = next(iter(runs.values())).step_index[rows]
+    return [f"Step {step}. " + " ".join(part[k] for part in parts) for k, step in enumerate(steps)]
+
+
+def _run_words(name: str, run: Run, rows: np.ndarray) -> list[str]:
+    errors, updates = run.residuals()[0], run.updates()[0]
+    up, down = sign_counts(updates)
+    last, words = len(updates), []
+    for row in rows:
+        if row == last or not np.isfinite(updates[row]).all():
+            ended = "has diverged" if not np.isfinite(run.weights[0, row]).all() else "ends here"
+            words.append(f"The {name} run {ended}.")
+            continue
+        words.append(f"{name.capitalize()}: {_cause(run, errors[row], row)} "
+                     f"{_moves(int(up[row]), int(down[row]), updates.shape[1])}.")
+    return words
+
+
+def _cause(run: Run, errors: np.ndarray, row: int) -> str:
+    if run.batches is None:
+        return f"all {len(errors)} samples,"
+    if len(errors) == 1:
+        return f"sample {run.batches[0, row, 0]}, ∂L/∂f = {_signed(errors[0])}:"
+    return f"{len(errors)} samples, ∂L/∂f from {_signed(errors.min())} to {_signed(errors.max())}:"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2g}".replace("-", "−")
+
+
+def _moves(up: int, down: int, dimensions: int) -> str:
+    if up + down == 0:
+        return "no weight moves"
+    if down == 0 or up == 0:
+        every = "both weights" if dimensions == 2 and up + down == 2 else f"all {up + down} weights that move"
+        return f"{every} go {'up' if down == 0 else 'down'}"
+    if dimensions == 2:
+        return "one weight goes up, the other down"
+    return f"{up} weights go up, {down} down"
