@@ -4,11 +4,13 @@ from dataclasses import replace
 import streamlit as st
 
 from zz_core.measures import unanimous_by_chance
+from zz_core.stability import condition, eigenvalues
 from zz_core.summary import summarize
 from zz_view import cards, controls, page, runs, share
 from zz_view.figures.trajectories import plane_figure
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
 from zz_view.player import player
+from zz_view.takeaways import Measured, takeaways
 from zz_view.theme import CENTERED, RAW
 
 experiment = controls.current()
@@ -26,47 +28,42 @@ four = {f"{name}, {how}": runs.get(replace(twin, batch_size=size))
 colors = dict(zip(four, (RAW, CENTERED) * 2, strict=True))
 sums = [summarize(run) for run in four.values()]
 ratio = [page.two_digits(s.path_ratio[0], "x") for s in sums]
-steps = [page.count(s.steps[0]) for s in sums]
+steps = [page.in_steps(s.steps[0]) for s in sums]
 same = [page.percent(s.same_sign[0]) for s in sums]
 raw, twin = names
 chance = page.percent(unanimous_by_chance(experiment.dimensions))
 goal = "1 % of the excess loss" if sums[0].by_loss else "1 % of the distance"
 
 page.header("What is the zig-zag, and what is really slow?",
-            f"With {each}, {raw} inputs zig-zag: a path **{ratio[0]}** the straight line, in **{steps[0]}** steps. "
-            f"The full batch takes **{ratio[2]}**, and still **{steps[2]}** steps. "
-            f"{twin.capitalize()}, the same two runs take **{steps[1]}** and **{steps[3]}**.")
+            f"With {each}, {raw} inputs take a path **{ratio[0]}** the straight line: **{steps[0]}**. With the full batch "
+            f"the path is **{ratio[2]}**: **{steps[2]}**. {twin.capitalize()}, the same two runs: **{steps[1]}** and "
+            f"**{steps[3]}**.")
 for name, run in four.items():
     if note := runs.divergence_note(run):
         st.warning(f"{name.capitalize()}: {note}", icon=":material/warning:")
 
 pictures, rows, charts = plane_pictures(four, colors), positions(next(iter(four.values()))), {}
 for k, (column, (name, run)) in enumerate(zip(st.columns(4), four.items(), strict=True)):
-    figure = plane_figure(pictures[name], f"{name[0].upper()}{name[1:]}<br>{ratio[k]}, {steps[k]} steps", height=330)
+    figure = plane_figure(pictures[name], f"{name[0].upper()}{name[1:]}<br>{ratio[k]}, {steps[k]}", height=330)
     figure.update_layout(title_font_size=14, margin={"l": 36, "r": 0, "t": 52, "b": 40})
     figure.update_yaxes(title_standoff=0)
     with column:
         page.chart(figure, f"overview_{k}", f"Path of the weights on the loss contours, {name}: {ratio[k]} the straight "
-                   f"line, {same[k]} of the gradients with one sign, {steps[k]} steps to {goal}.")
+                   f"line, {same[k]} of the gradients with one sign, {goal}: {steps[k]}.")
     charts[f"overview_{k}"] = plane_marks(run, pictures[name], rows)
 player(charts, step_words(dict(list(four.items())[:2]), rows), key="overview_player")
 
 page.numbers([
     page.Number(f"Path / straight line, {each}", ratio[0], f"{twin} {ratio[1]}"),
     page.Number(f"Gradients with one sign, {each}", same[0], f"{twin} {same[1]}, chance {chance}"),
-    page.Number(f"Steps to {goal}, full batch", steps[2], f"{twin} {steps[3]}")])
+    page.Number(f"Way to {goal}, full batch", steps[2], f"{twin} {steps[3]}")])
 
 st.subheader("Four sentences to take away", anchor=False)
-st.markdown(f"""
-1. **One sample, one sign.** A sample's gradient is ∂L/∂f times its inputs; where all inputs are positive, all its
-   components share a sign. Here {same[0]} of the {raw} gradients do ({twin} {same[1]}, chance {chance}).
-2. **The signs bend the path, they do not block it.** With two opposite quadrants to move in, the shortest way is at most
-   √2 ≈ 1.4 times the straight line. The {raw} run above walked {ratio[0]}, because its steps also overshoot.
-3. **The full batch removes the zig-zag, not the slowness.** {raw.capitalize()}, it walks {ratio[2]} the straight line and
-   takes {steps[2]} steps; with {each} it took {steps[0]}.
-4. **What is slow is the shape of the valley.** A mean in the inputs makes one direction much steeper than the others, and
-   no batch size changes that. {twin.capitalize()} inputs need {steps[1]} and {steps[3]} steps.
-""")
+spectra = [eigenvalues(run.experiment, run.task) for run in list(four.values())[:2]]
+measured = Measured(raw, twin, each, *(tuple(float(s[k][0]) for s in sums) for k in range(3)),
+                    tuple(condition(values) for values in spectra), unanimous_by_chance(experiment.dimensions),
+                    bool((next(iter(four.values())).task.raw > 0).all()))
+st.markdown("\n".join(f"{k}. {sentence}" for k, sentence in enumerate(takeaways(measured), start=1)))
 cards.cards()
 page.explanations(__file__)
 share.share(four, experiment)

@@ -98,6 +98,6 @@ def test_the_words_say_what_the_step_did(runs):
     words = step_words({"raw": runs["raw"]}, positions(runs["raw"]))
     assert len(words) == 201
     update, sample = runs["raw"].updates()[0, 4], runs["raw"].batches[0, 4, 0]
-    assert words[4].startswith("Step 4. Raw: ") and f"sample {sample}," in words[4]
+    assert words[4].startswith("Step 5. Raw: ") and f"sample {sample}," in words[4]
     assert ("both weights go up" in words[4]) == (update[0] > 0)
-    assert words[-1] == "Step 200. The raw run ends here."
+    assert words[-1] == "After 200 steps. The raw run ends here."

@@ -147,7 +147,7 @@ def _checked(name: str, value: object, kind: type) -> str | int | float | bool:
             raise ValueError(f"{name}={value!r}: must be true or false")
         return bool(value)
     if kind is str:
-        if value not in CHOICES[name]:
+        if not isinstance(value, str) or value not in CHOICES[name]:
             raise ValueError(f"{name}={value}: must be one of {', '.join(CHOICES[name])}")
         return str(value)
     low, high = BOUNDS[name]
@@ -162,7 +162,8 @@ def _check_together(experiment: Experiment) -> None:
     """Refuse fields that are valid alone and impossible together."""
     source, rows, dimensions = INPUTS[experiment.inputs], experiment.rows, experiment.dimensions
     if dimensions > source.max_dimensions:
-        raise ValueError(f"dimensions={dimensions}: must lie in [1, {source.max_dimensions}] for inputs={experiment.inputs}")
+        raise ValueError(f"dimensions={dimensions}: must lie in [1, {source.max_dimensions}] "
+                         f"for inputs={experiment.inputs}")
     if rows < 2:
         raise ValueError(f"samples={experiment.samples}: must be at least {max(2, dimensions)} "
                          f"for inputs={experiment.inputs} with dimensions={dimensions}")
@@ -174,7 +175,8 @@ def _check_together(experiment: Experiment) -> None:
     if dimensions == 1 and not experiment.uses_labels and experiment.target_angle not in (0.0, 180.0):
         raise ValueError(f"target_angle={experiment.target_angle:g}: must be 0 or 180 with dimensions=1")
     if dimensions == 1 and experiment.treatment == "layer_norm":
-        raise ValueError("dimensions=1: must be at least 2 for treatment=layer_norm, which leaves nothing of one feature")
+        raise ValueError("dimensions=1: must be at least 2 for treatment=layer_norm, "
+                         "which leaves nothing of one feature")
     if experiment.noise > 0 and not experiment.uses_labels and rows <= dimensions + 1:
         raise ValueError(f"noise={experiment.noise:g}: must be 0 unless there are more than {dimensions + 1} samples, "
                          "or no noise is left beside a perfect fit")

@@ -10,6 +10,12 @@ import numpy as np
 ZERO = 1e-12  # components (and steps) below this share of the largest count as zero
 
 
+def _finite_or_nan(vectors: np.ndarray) -> np.ndarray:
+    """`vectors` as floats, with NaN for the infinite components of a diverged run: ratios of them are undefined."""
+    vectors = np.asarray(vectors, float)
+    return np.where(np.isfinite(vectors), vectors, np.nan)
+
+
 def sign_counts(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of positive and of negative components; those below 1e-12 of the largest count as zero."""
     vectors = np.asarray(vectors, float)
@@ -32,7 +38,7 @@ def majority(vectors: np.ndarray) -> np.ndarray:
 
 def coherence(vectors: np.ndarray) -> np.ndarray:
     """|sum of components| / sum of |components|, in [0, 1]: 1 exactly where unanimous, insensitive to tiny ones."""
-    vectors = np.asarray(vectors, float)
+    vectors = _finite_or_nan(vectors)
     total = np.abs(vectors).sum(axis=-1)
     return np.divide(np.abs(vectors.sum(axis=-1)), total, out=np.full(total.shape, np.nan), where=total > 0)
 
@@ -40,12 +46,12 @@ def coherence(vectors: np.ndarray) -> np.ndarray:
 def mean_direction_energy(vectors: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Share of the squared length along `direction` (D,), in [0, 1]; by chance 1/D. Unlike the sign measures it does
     not change when features are flipped or rotated."""
-    vectors, direction = np.asarray(vectors, float), np.asarray(direction, float)
+    vectors, direction = _finite_or_nan(vectors), np.asarray(direction, float)
     # scaled by the largest component first, or squares of tiny vectors would underflow
     largest = np.abs(vectors).max(axis=-1, keepdims=True)
     scaled = np.divide(vectors, largest, out=np.full(vectors.shape, np.nan), where=largest > 0)
     along = scaled @ (direction / np.linalg.norm(direction))
-    return along**2 / np.square(scaled).sum(axis=-1)
+    return np.minimum(along**2 / np.square(scaled).sum(axis=-1), 1.0)  # rounding would pass 1
 
 
 def unanimous_by_chance(dimensions: int) -> float:

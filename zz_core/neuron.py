@@ -33,21 +33,28 @@ class Linear:
         return self._with_ones(normalize_batch(found)) if self.per_batch else found
 
     def outputs(self, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
-        if x.shape[-2] == 1:  # one sample: a dot product, without the calls of a matrix product
+        if parameters.ndim == 1:  # one run: the general products below cost twice as much
+            return x.dot(parameters)
+        if x.shape[-2] == 1:  # one sample each: a dot product, without the calls of a matrix product
             return np.vecdot(x[..., 0, :], parameters)[..., None]
         return np.matvec(x, parameters)
 
     def gradient(self, parameters: np.ndarray, x: np.ndarray, slopes: np.ndarray) -> np.ndarray:
         """The batch's mean gradient (..., P), from dL/df of each sample (..., B)."""
-        if x.shape[-2] == 1:
-            return x[..., 0, :] * slopes
-        return np.vecmat(slopes, x) / x.shape[-2]
+        return self.pull(parameters, x, slopes / x.shape[-2])
+
+    def pull(self, parameters: np.ndarray, x: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        """J' slopes (..., P): the samples' gradients added up."""
+        if slopes.ndim == 1:
+            return slopes.dot(x)
+        return x[..., 0, :] * slopes if x.shape[-2] == 1 else np.vecmat(slopes, x)
 
     def jacobian(self, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
         """df/d parameters of each sample, (..., B, P)."""
         return np.broadcast_to(x, (*parameters.shape[:-1], *x.shape[-2:]))
 
-    def along(self, parameters: np.ndarray, x: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray | float]:
+    def along(self, parameters: np.ndarray, x: np.ndarray,
+              direction: np.ndarray) -> tuple[np.ndarray, np.ndarray | float]:
         """(q, r) of f(parameters - a direction) = f - a q + a² r: the output along a line, exactly."""
         return np.matvec(x, direction), 0.0
 
@@ -65,13 +72,13 @@ class InputBias(Linear):
 
     def outputs(self, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
         weights, shifts, bias = self.split(parameters)
-        return np.matvec(x, weights) + np.vecdot(weights, shifts)[..., None] + bias
+        return super().outputs(weights, x) + np.vecdot(weights, shifts)[..., None] + bias
 
-    def gradient(self, parameters: np.ndarray, x: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    def pull(self, parameters: np.ndarray, x: np.ndarray, slopes: np.ndarray) -> np.ndarray:
         weights, shifts, _ = self.split(parameters)
-        mean = slopes.mean(axis=-1, keepdims=True)
-        parts = [np.vecmat(slopes, x) / x.shape[-2] + mean * shifts, mean * weights]
-        return np.concatenate([*parts, mean] if self.bias else parts, axis=-1)
+        total = slopes.sum(axis=-1, keepdims=True)
+        parts = [super().pull(weights, x, slopes) + total * shifts, total * weights]
+        return np.concatenate([*parts, total] if self.bias else parts, axis=-1)
 
     def jacobian(self, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
         weights, shifts, _ = self.split(parameters)
@@ -122,27 +129,30 @@ class MiniBatch:
         return self._search(q, r, base)
 
     def _search(self, q: np.ndarray, r: np.ndarray | float, base: np.ndarray) -> np.ndarray:
-        def value(length: np.ndarray) -> np.ndarray:
-            outputs = self.outputs - length * q + length * length * r
-            return self.loss.value(outputs, self.targets).mean(axis=-1, keepdims=True)
+        def outputs(length: np.ndarray) -> np.ndarray:
+            return self.outputs - length * (q - length * r)
 
-        def slope(length: np.ndarray) -> np.ndarray:
-            outputs = self.outputs - length * q + length * length * r
-            return (self.loss.slope(outputs, self.targets) * (2 * length * r - q)).mean(axis=-1, keepdims=True)
+        def value(length: np.ndarray) -> np.ndarray:
+            return self.loss.value(outputs(length), self.targets).mean(axis=-1, keepdims=True)
+
+        def descends(length: np.ndarray) -> np.ndarray:
+            slopes = self.loss.slope(outputs(length), self.targets)
+            return np.vecdot(slopes, q - 2 * length * r)[..., None] > 0
 
         low, high = np.zeros_like(base), base.copy()
         for _ in range(LONGEST_DOUBLING):
-            down = slope(high) < 0
+            down = descends(high)
             if not down.any():
                 break
             low, high = np.where(down, high, low), np.where(down, 2 * high, high)
+        width = high - low
         for _ in range(BISECTIONS):
-            middle = 0.5 * (low + high)
-            down = slope(middle) < 0
-            low, high = np.where(down, middle, low), np.where(down, high, middle)
-        length, start = 0.5 * (low + high), value(np.zeros_like(base))
+            width = 0.5 * width
+            middle = low + width
+            low = np.where(descends(middle), middle, low)
+        length, start = low + 0.5 * width, value(np.zeros_like(base))
         for _ in range(BISECTIONS):
-            up = value(length) > start
+            up = value(length) > start * (1 + 1e-14)  # beside the minimum rounding errors must not halve it
             if not up.any():
                 break
             length = np.where(up, 0.5 * length, length)

@@ -99,15 +99,21 @@ def _finite_or_nan(solve: Callable, matrices: np.ndarray, gradient: np.ndarray) 
 
 def _gauss_newton(gradient: np.ndarray, state: tuple, settings: Settings, batch: Batch) -> tuple[np.ndarray, tuple]:
     def solve(matrices: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        return np.matvec(np.linalg.pinv(matrices, rcond=PINV_CUTOFF, hermitian=True), gradient)
+        # in single precision rounding errors pass the cutoff: inverted, they would throw the weights far away
+        cutoff = max(PINV_CUTOFF, gradient.shape[-1] * float(np.finfo(matrices.dtype).eps))
+        return np.matvec(np.linalg.pinv(matrices, rcond=cutoff, hermitian=True), gradient)
 
     return _finite_or_nan(solve, batch.gauss_newton(), gradient), state
 
 
-def _levenberg_marquardt(gradient: np.ndarray, state: tuple, settings: Settings, batch: Batch) -> tuple[np.ndarray, tuple]:
+def _levenberg_marquardt(gradient: np.ndarray, state: tuple, settings: Settings,
+                         batch: Batch) -> tuple[np.ndarray, tuple]:
     def solve(matrices: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         damped = matrices + settings.damping * np.eye(gradient.shape[-1])
-        return np.linalg.solve(damped, gradient[..., None])[..., 0]
+        try:
+            return np.linalg.solve(damped, gradient[..., None])[..., 0]
+        except np.linalg.LinAlgError:  # a curvature so large that the damping is lost in its rounding
+            return np.matvec(np.linalg.pinv(damped, hermitian=True), gradient)
 
     return _finite_or_nan(solve, batch.gauss_newton(), gradient), state
 

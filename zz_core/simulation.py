@@ -59,8 +59,10 @@ class Run:
 
     def gradients(self) -> np.ndarray:
         """Gradient of each step's batch with respect to the weights, (R, T, D)."""
-        return self._per_step(lambda neuron, theta, x, slopes: neuron.gradient(theta, x, slopes)[..., : neuron.dimensions],
-                              self.weights.shape[-1])
+        def measure(neuron: Linear, theta: np.ndarray, x: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+            return neuron.gradient(theta, x, slopes)[..., : neuron.dimensions]
+
+        return self._per_step(measure, self.weights.shape[-1])
 
     def updates(self) -> np.ndarray:
         """What each step added to the weights, (R, T, D): under plain descent -rate * gradient."""
@@ -115,7 +117,8 @@ class Run:
         if self.biases is not None:
             total = total + self.biases
         if self.input_biases is not None:
-            total = total + np.vecdot(self.weights, self.input_biases)
+            with np.errstate(all="ignore"):  # a diverging run overflows; in single precision also one that does not
+                total = total + np.vecdot(self.weights.astype(float, copy=False), self.input_biases)
         return total
 
     @property
@@ -165,13 +168,15 @@ class Run:
             raise ValueError(f"every: must be 1 for {what}, since a thinned history has lost the steps between")
 
 
-def history_bytes(experiment: Experiment, replicates: int = 1, every: int = 1, dtype: type = np.float64) -> int:
-    """Memory of the run's history: weights, biases, input biases and batches."""
-    dimensions, rows = experiment.dimensions, len(kept_steps(experiment.steps, every))
+def history_bytes(experiment: Experiment, replicates: int = 1, every: int = 1, dtype: type = np.float64,
+                  shape: tuple[int, int] | None = None) -> int:
+    """Memory of the run's history: weights, biases, input biases and batches. shape: (N, D) of given data."""
+    samples, dimensions = shape or (experiment.rows, experiment.dimensions)
     parameters = dimensions * (1 + TREATMENTS[experiment.treatment].learned) + experiment.bias
-    if experiment.full_batch:
-        return rows * parameters * np.dtype(dtype).itemsize
-    return replicates * (rows * parameters * np.dtype(dtype).itemsize + experiment.steps * experiment.batch_size * 4)
+    path = len(kept_steps(experiment.steps, every)) * parameters * np.dtype(dtype).itemsize
+    if experiment.batch_size == samples:  # all replicates are one run, and nothing is drawn
+        return path
+    return replicates * (path + experiment.steps * experiment.batch_size * 4)
 
 
 def simulate(experiment: Experiment, replicates: int = 1, *, data: tuple[np.ndarray, np.ndarray | None] | None = None,
@@ -188,11 +193,13 @@ def simulate(experiment: Experiment, replicates: int = 1, *, data: tuple[np.ndar
         raise ValueError(f"dtype={dtype}: must be float64 or float32")
     if data is not None:
         data = (np.asarray(data[0], float), data[1])
-    needed = _history_bytes_of(experiment, replicates, every, dtype, data)
+    given = None if data is None or data[0].ndim != 2 else data[0].shape  # what is no matrix is refused with the task
+    needed = history_bytes(experiment, replicates, every, dtype, given)
     if needed > MAX_HISTORY_BYTES:
         fitting = int(experiment.steps * MAX_HISTORY_BYTES / needed)
-        raise ValueError(f"steps={experiment.steps}: must be at most about {fitting} for {replicates} run(s) of this size, "
-                         f"since the history would take {needed / 2**20:.0f} MiB and {MAX_HISTORY_BYTES / 2**20:.0f} are allowed")
+        raise ValueError(f"steps={experiment.steps}: must be at most about {fitting} for {replicates} run(s) of this "
+                         f"size, since the history would take {needed / 2**20:.0f} MiB and "
+                         f"{MAX_HISTORY_BYTES / 2**20:.0f} are allowed")
     task = build_task(experiment, data)
     rate = absolute_rate(experiment, task)
     neuron = build_neuron(experiment, task, dtype)
@@ -207,14 +214,6 @@ def simulate(experiment: Experiment, replicates: int = 1, *, data: tuple[np.ndar
         parameters = np.broadcast_to(parameters, (replicates, *parameters.shape[1:]))
         diverged_at = np.repeat(diverged_at, replicates)
     return Run(experiment, task, rate, *_split(neuron, parameters), batches, diverged_at, history.step_index)
-
-
-def _history_bytes_of(experiment: Experiment, replicates: int, every: int, dtype: type,
-                      data: tuple[np.ndarray, np.ndarray | None] | None) -> int:
-    needed = history_bytes(experiment, replicates, every, dtype)
-    if data is not None and data[0].ndim == 2:  # the given inputs decide the width
-        needed = int(needed * max(1.0, data[0].shape[1] / experiment.dimensions))
-    return needed
 
 
 def _split(neuron: Linear, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:

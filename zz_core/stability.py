@@ -28,6 +28,12 @@ def eigenvalues(experiment: Experiment, task: Task) -> np.ndarray:
     return values
 
 
+def condition(values: np.ndarray) -> float:
+    """Largest / smallest of the eigenvalues that are not zero; NaN where all are."""
+    kept = values[values > 0]
+    return float(kept.max() / kept.min()) if len(kept) else float("nan")
+
+
 def stability_limit(experiment: Experiment, task: Task) -> float:
     """Largest rate at which the noise-free error surely contracts in the mean square.
 

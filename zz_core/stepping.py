@@ -1,4 +1,6 @@
 """Engine 1: one vectorized iteration per training step, replicates on the leading axis."""
+from collections.abc import Iterable
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +12,7 @@ from zz_core.optimizers import OPTIMIZERS, Settings
 from zz_core.schedules import SCHEDULES
 
 BLOCK_BYTES = 2**20  # samples gathered at once: about what the second-level cache holds
-GROUP_BYTES = 2**27  # one step of all replicates of a group takes at most this
+GROUP_BYTES = 2**22  # one step of all replicates of a group takes at most this: more falls out of the cache
 LARGEST = 1e30  # beyond this a run has diverged
 
 
@@ -48,7 +50,8 @@ def _epochs(rng: np.random.Generator, rows: int, steps: int, size: int) -> np.nd
     while done < steps:
         # at most about a million indices at once
         epochs = min(-(-(steps - done) // per_epoch), max(1, 2**20 // rows))
-        order = rng.permuted(np.tile(np.arange(rows, dtype=np.int32), (epochs, 1)), axis=1)
+        order = np.tile(np.arange(rows, dtype=np.int64), (epochs, 1))
+        rng.permuted(order, axis=1, out=order)  # in place and in 64 bits: 3 times faster, the same draws
         fresh = order[:, : per_epoch * size].reshape(-1, size)[: steps - done]
         drawn[done : done + len(fresh)] = fresh
         done += len(fresh)
@@ -62,11 +65,11 @@ def start_parameters(experiment: Experiment, neuron: Linear, replicates: int, dt
     return parameters
 
 
-def group_size(experiment: Experiment, neuron: Linear) -> int:
+def group_size(experiment: Experiment, parameters: int) -> int:
     """Replicates that are stepped together."""
-    values = experiment.batch_size * neuron.size
+    values = experiment.batch_size * parameters
     if OPTIMIZERS[experiment.optimizer].needs_batch:
-        values = max(3 * values, 3 * neuron.size**2)
+        values = max(3 * values, 3 * parameters**2)
     return max(1, GROUP_BYTES // (8 * values))
 
 
@@ -76,7 +79,7 @@ def run_steps(experiment: Experiment, neuron: Linear, targets: np.ndarray, batch
     kept = kept_steps(experiment.steps, every)
     parameters = np.empty((len(kept), replicates, neuron.size), dtype)
     diverged_at = np.full(replicates, -1)
-    group = group_size(experiment, neuron)
+    group = group_size(experiment, neuron.size)
     # overflow is what divergence looks like: it is found below and reported, not warned about
     with np.errstate(all="ignore"):
         for first in range(0, replicates, group):
@@ -92,26 +95,35 @@ def _run_group(experiment: Experiment, neuron: Linear, targets: np.ndarray, batc
     steps, (_, replicates, size) = experiment.steps, out.shape
     loss, optimizer = LOSSES[experiment.loss], OPTIMIZERS[experiment.optimizer]
     settings = Settings(experiment.momentum, experiment.decay, experiment.damping)
-    rates = (np.ones(steps) if np.isnan(rate) else rate * SCHEDULES[experiment.schedule](steps)).astype(out.dtype).tolist()
+    rates = np.ones(steps) if np.isnan(rate) else rate * SCHEDULES[experiment.schedule](steps)
+    # plain descent is linear in dL/df, B numbers: scaling them saves a pass over the P parameters
+    plain = experiment.optimizer == "sgd"
+    scales = (rates if plain else np.ones(steps)) / experiment.batch_size
+    rates, scales = rates.astype(out.dtype).tolist(), scales.astype(out.dtype).tolist()
     theta = start_parameters(experiment, neuron, replicates, out.dtype)
-    out[0], state = theta, optimizer.init(theta)
+    out[0] = theta
     diverged_at = np.full(replicates, -1)
-    block = max(1, min(steps, 1024, BLOCK_BYTES // (8 * replicates * experiment.batch_size * neuron.size)))
+    values = size if batches is None else experiment.batch_size * size
+    block = max(1, min(steps, 1024, BLOCK_BYTES // (8 * replicates * values)))
     scratch = None if every == 1 else np.empty((block, replicates, size), out.dtype)
-    everything = neuron.gather(None)[None] if batches is None else None
+    samples = repeat((neuron.gather(None), targets)) if batches is None else None
+    if replicates == 1:
+        theta = theta[0]  # without the leading axis each product is one BLAS call, with the same bits
+    state = optimizer.init(theta)
     for start in range(0, steps, block):
         stop = min(start + block, steps)
         rows = out[start + 1 : stop + 1] if every == 1 else scratch[: stop - start]
         if batches is not None:
-            drawn = batches[:, start:stop].swapaxes(0, 1)
-            x_block, y_block = neuron.gather(drawn), np.take(targets, drawn, mode="clip")
-        for k in range(stop - start):
-            x, y = (everything, targets) if batches is None else (x_block[k], y_block[k])
+            samples = _gathered(neuron, targets, batches[:, start:stop])
+        lines = rows[:, 0] if replicates == 1 else rows
+        for line, (x, y), rate, scale in zip(lines, samples, rates[start:stop], scales[start:stop], strict=False):
             outputs = neuron.outputs(theta, x)
-            gradient = neuron.gradient(theta, x, loss.slope(outputs, y))
-            batch = MiniBatch(neuron, loss, theta, x, y, outputs) if optimizer.needs_batch else None
-            step, state = optimizer.update(gradient, state, settings, batch)
-            theta = np.subtract(theta, rates[start + k] * step, out=rows[k])
+            step = neuron.pull(theta, x, scale * loss.slope(outputs, y))
+            if not plain:
+                batch = MiniBatch(neuron, loss, theta, x, y, outputs) if optimizer.needs_batch else None
+                step, state = optimizer.update(step, state, settings, batch)
+                step = rate * step
+            theta = np.subtract(theta, step, out=line)
         _mark_diverged(rows, start + 1, diverged_at)
         if every > 1:
             inside = (kept > start) & (kept <= stop)
@@ -122,9 +134,15 @@ def _run_group(experiment: Experiment, neuron: Linear, targets: np.ndarray, batc
     return _fill_after(out, kept, diverged_at)
 
 
+def _gathered(neuron: Linear, targets: np.ndarray, drawn: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """The samples of each step, x (R, B, P) and y (R, B), without the R of a single run; drawn is (R, S, B)."""
+    drawn = (drawn[0] if len(drawn) == 1 else drawn.swapaxes(0, 1)).astype(np.intp, order="C")
+    return zip(neuron.gather(drawn), np.take(targets, drawn, mode="clip"), strict=True)
+
+
 def _mark_diverged(rows: np.ndarray, first_step: int, diverged_at: np.ndarray) -> None:
     """Note the first step whose parameters are not finite or too large; rows is (S, R, P)."""
-    if np.abs(rows).max() <= LARGEST:  # False for NaN as well
+    if float(np.vdot(rows, rows)) < LARGEST**2:  # one fast pass; False for NaN as well
         return
     bad = ~(np.abs(rows).max(axis=-1) <= LARGEST)
     new = bad.any(axis=0) & (diverged_at < 0)

@@ -10,6 +10,7 @@ from zz_core.losses import LOSSES, Loss
 from zz_core.treatments import TREATMENTS, Treated
 
 NEWTON_STEPS = 200
+FLAT = 1e-12  # a smaller curvature, of at most 1/4, is that of a minimum at infinity
 
 
 class Task(NamedTuple):
@@ -68,13 +69,17 @@ def _inputs(experiment: Experiment) -> tuple[np.ndarray, np.ndarray | None]:
     return values, labels
 
 
-def _given(experiment: Experiment, inputs: np.ndarray, targets: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+def _given(experiment: Experiment, inputs: np.ndarray,
+           targets: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
     inputs = np.asarray(inputs, float)
     if inputs.ndim != 2 or inputs.shape[0] < 2 or inputs.shape[1] < 1 or not np.isfinite(inputs).all():
-        raise ValueError(f"data: inputs of shape {inputs.shape} must be (N, D) with N at least 2 and finite numbers only")
+        raise ValueError(f"data: inputs of shape {inputs.shape} must be (N, D) with N at least 2 "
+                         "and finite numbers only")
     if experiment.batch_size > len(inputs):
         raise ValueError(f"batch_size={experiment.batch_size}: must be at most {len(inputs)}, the number of samples")
     if targets is None:
+        if inputs.shape[1] == 1 and experiment.target_angle not in (0.0, 180.0):
+            raise ValueError(f"target_angle={experiment.target_angle:g}: must be 0 or 180 with one column of data")
         return inputs, None
     targets = np.asarray(targets, float)
     if targets.shape != (len(inputs),) or not np.isfinite(targets).all():
@@ -155,22 +160,44 @@ def _optimum(experiment: Experiment, treated: Treated, targets: np.ndarray, teac
 
 
 def _newton(features: np.ndarray, targets: np.ndarray, loss: Loss, start: np.ndarray) -> np.ndarray | None:
-    """Minimize the mean loss by Newton's method with step halving, or None where the minimum is at infinity."""
-    _, vectors = row_space(features)
-    reduced, shift = features @ vectors.T, features @ start
+    """Minimize the mean loss by Newton's method with step halving, or None where the minimum is at infinity.
+
+    From outputs of 0, where no sample is saturated, whatever the start's bias is; in coordinates in which the features
+    are white, so that only saturation makes the curvature small.
+    """
+    values, vectors = row_space(features)
+    if not len(vectors):
+        return start  # inputs that are all zero
+    white = features @ (vectors.T / np.sqrt(values))
     hard = np.isin(targets, (0.0, 1.0)).all()
     point = np.zeros(len(vectors))
     for _ in range(NEWTON_STEPS):
-        outputs = reduced @ point + shift
+        outputs = white @ point
         if hard and ((2 * targets - 1) * outputs > 0).all():
             return None  # separable: longer weights are always better
-        gradient = reduced.T @ loss.slope(outputs, targets) / len(targets)
-        curvature = (reduced.T * loss.gauss_newton(outputs, targets)) @ reduced / len(targets)
-        step = np.linalg.lstsq(curvature, gradient, rcond=1e-14)[0]
+        gradient = white.T @ loss.slope(outputs, targets) / len(targets)
+        step = _newton_step(white, outputs, targets, loss, gradient)
         before, scale = loss.value(outputs, targets).mean(), 1.0
-        while loss.value(outputs - scale * (reduced @ step), targets).mean() > before and scale > 1e-9:
+        arrived = gradient @ step <= 1e-13 * before
+        # near the minimum the loss shows rounding errors only, and the last step is taken on trust
+        while not arrived and loss.value(outputs - scale * (white @ step), targets).mean() > before:
             scale /= 2
+            arrived = scale < 1e-9
         point = point - scale * step
-        if np.linalg.norm(step) <= 1e-10 * (1.0 + np.linalg.norm(point)):
-            return start + vectors.T @ point
+        if arrived:
+            curvature = (white.T * loss.gauss_newton(white @ point, targets)) @ white / len(targets)
+            if np.linalg.eigvalsh(curvature)[0] < FLAT:
+                return None  # flat along some direction: separable but for samples that lie across it
+            return start + vectors.T @ (point / np.sqrt(values) - vectors @ start)
     return None
+
+
+def _newton_step(white: np.ndarray, outputs: np.ndarray, targets: np.ndarray, loss: Loss,
+                 gradient: np.ndarray) -> np.ndarray:
+    """Newton's step where the loss is convex, else Gauss-Newton's, which descends everywhere."""
+    for weight in (loss.curvature, loss.gauss_newton):
+        curvature, axes = np.linalg.eigh((white.T * weight(outputs, targets)) @ white / len(targets))
+        if curvature[0] > 1e-14 * curvature[-1]:
+            break
+    safe = np.maximum(curvature, 1e-14 * curvature[-1])
+    return axes @ np.divide(axes.T @ gradient, safe, out=np.zeros_like(safe), where=safe > 0)

@@ -61,5 +61,9 @@ def count(value: float) -> str:
     return f"{value:.0f}" if np.isfinite(value) else two_digits(value)
 
 
+def in_steps(value: float) -> str:
+    return f"{count(value)} steps" if np.isfinite(value) else "target not reached"
+
+
 def percent(share: float) -> str:
     return "undefined" if np.isnan(share) else f"{100 * share:.0f} %"

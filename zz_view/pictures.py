@@ -78,10 +78,11 @@ def _double_wedge(wedge: tuple[float, float], radius: float) -> np.ndarray:
 
 
 def step_words(runs: dict[str, Run], rows: np.ndarray) -> list[str]:
-    """One sentence a row: what each run's step did and why."""
+    """One sentence a row: what the step that starts there does in each run, and why. Steps count from 1."""
     parts = [_run_words(name, run, rows) for name, run in runs.items()]
-    steps = next(iter(runs.values())).step_index[rows]
-    return [f"Step {step}. " + " ".join(part[k] for part in parts) for k, step in enumerate(steps)]
+    last = len(next(iter(runs.values())).step_index) - 1
+    starts = [f"Step {row + 1}." if row < last else f"After {last} steps." for row in rows]
+    return [f"{start} " + " ".join(part[k] for part in parts) for k, start in enumerate(starts)]
 
 
 def _run_words(name: str, run: Run, rows: np.ndarray) -> list[str]:

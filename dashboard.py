@@ -1,0 +1,62 @@
+"""Zig-Zag Lab: `streamlit run dashboard.py`.
+
+The server imports this file once when it starts, and runs it as a script for every visitor, at every change.
+"""
+import gc
+import logging
+
+import streamlit as st
+
+from zz_view import controls
+
+ZIG_ZAG = ('<path d="M2 20 9 6l4 9 3-7 6 8" fill="none" stroke="#7a68d8" stroke-width="2.5" stroke-linecap="round" '
+           'stroke-linejoin="round"/>')
+ICON = f'<svg viewBox="0 0 24 24">{ZIG_ZAG}</svg>'
+LOGO = (f'<svg viewBox="0 0 142 24" height="24">{ZIG_ZAG}<text x="32" y="18" font-family="sans-serif" font-size="17" '
+        'font-weight="600" fill="#7a68d8">Zig-Zag Lab</text></svg>')
+
+
+def sections() -> dict[str, list[st.Page]]:
+    """The menus at the top and their pages."""
+    return {
+        "See it": [
+            st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
+            st.Page("pages/trajectories.py", title="Trajectories", icon=":material/timeline:",
+                    url_path="trajectories"),
+            st.Page("pages/gradient_signs.py", title="Gradient signs", icon=":material/grid_on:",
+                    url_path="gradient-signs"),
+            st.Page("pages/batch_averaging.py", title="Batch averaging", icon=":material/groups:",
+                    url_path="batch-averaging"),
+        ],
+    }
+
+
+@st.cache_resource(show_spinner=False)
+def freeze_imports() -> None:
+    """Once per process: Streamlit collects garbage after every run, and the imported modules are most of the work."""
+    gc.collect()
+    gc.freeze()
+
+
+def visit() -> None:
+    """One run for one visitor: the controls, then the page."""
+    st.set_page_config(page_title="Zig-Zag Lab", page_icon=ICON, layout="wide")
+    st.logo(LOGO, size="large")
+    page = st.navigation(sections(), position="top")
+    controls.draw()
+    if controls.reset_asked():
+        st.switch_page(page, query_params={})  # empties the URL, whatever else it held
+    page.run()
+    controls.finish_reset()
+    freeze_imports()
+
+
+if __name__ == "__main__":
+    visit()
+else:
+    # Until st.navigation is called for the first time, Streamlit takes a folder named pages for a menu of its own.
+    # After a start, a visitor with a link to one page would miss the top menu, or be told that there is no such page.
+    logging.disable(logging.WARNING)  # it warns that nobody is visiting
+    st.navigation(sections())
+    logging.disable(logging.NOTSET)
+    app = st.App(__file__)

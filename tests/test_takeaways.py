@@ -1,0 +1,32 @@
+"""The overview's sentences say what was measured, also where the experiment does not show the textbook picture."""
+from zz_view.takeaways import Measured, takeaways
+
+CLASSIC = Measured("raw", "zero-centered", "1 sample a step", (3.4, 1.1, 1.0, 1.0), (1.0, 0.42, 0.0, 0.0),
+                   (161, 20, 116, 8), (12.7, 1.1), 0.5, True)
+
+
+def test_the_classic_picture_gets_all_headlines():
+    one, two, three, four = takeaways(CLASSIC)
+    assert "inputs are all positive" in one and "100 %" in one and "by chance 50 %" in one
+    assert "3.4x, more than the signs ask for" in two
+    assert three.startswith("**The full batch removes the zig-zag, not the slowness.**") and "116 steps" in three
+    assert four.startswith("**What is slow is the shape of the valley.**") and "13 times" in four
+
+
+def test_a_batch_that_makes_it_fast_is_not_called_slow():
+    three = takeaways(CLASSIC._replace(steps=(161, 20, 30, 8)))[2]
+    assert three.startswith("**The full batch removes the zig-zag.**")
+
+
+def test_twins_that_do_not_differ_are_not_told_apart():
+    same = CLASSIC._replace(path_ratio=(1.1, 1.1, 1.0, 1.0), steps=(20, 20, 8, 8), all_positive=False)
+    one, two, three, four = takeaways(same)
+    assert "are not all positive" in one and "overshoot" not in two
+    assert three.startswith("**The full batch changes less here.**")
+    assert four.startswith("**Here zero-centered inputs are not much faster.**")
+
+
+def test_what_was_not_reached_is_said():
+    inf = float("inf")
+    three = takeaways(CLASSIC._replace(steps=(inf, 20, inf, 8)))[2]
+    assert "1.0x the straight line, target not reached; with 1 sample a step: 3.4x, target not reached." in three

@@ -1,0 +1,245 @@
+"""What averaging over a batch does: to gradients at fixed weights, and to whole runs, batch size by batch size."""
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from zz_core.costs import cost
+from zz_core.experiment import BOUNDS, Experiment, log2_options
+from zz_core.losses import LOSSES
+from zz_core.measures import cut_tail, share_interval, unanimous
+from zz_core.neuron import Linear, build_neuron
+from zz_core.optimizers import OPTIMIZERS
+from zz_core.simulation import Run, simulate
+from zz_core.stability import stability_limit
+from zz_core.stepping import BLOCK_BYTES, draw_batches
+from zz_core.summary import summarize
+from zz_core.task import Task, across, build_task
+from zz_core.treatments import TREATMENTS
+
+NOISE = 0.5  # of the targets, where the experiment has none: without noise nothing happens at the optimum
+ALONG = 0.6  # error along the mean direction, in standard deviations of the noise
+DRAWS, FEWEST_DRAWS = 4000, 200  # batches drawn per batch size
+DRAWN_VALUES = 2**23  # gradient components averaged per batch size, unless that leaves fewer than FEWEST_DRAWS
+ROUNDING = 1e-9  # components of a mean below this share of the largest sample gradient are rounding errors
+
+
+def batch_size_options(rows: int, most: int = 9) -> list[int]:
+    """At most `most` batch sizes, about evenly spaced on a logarithmic axis, with 1 and `rows` among them."""
+    powers = log2_options(rows)
+    if len(powers) > 2 and powers[-1] < 1.5 * powers[-2]:
+        del powers[-2]  # its tick would touch the last one's
+    chosen = np.linspace(0, len(powers) - 1, min(most, len(powers))).round().astype(int)
+    return [powers[k] for k in chosen]
+
+
+class BatchAtStep(NamedTuple):
+    """The samples of one batch at one step: which, what the neuron sees of them, dL/df, and their gradients."""
+
+    rows: np.ndarray  # (B,)
+    inputs: np.ndarray  # (B, D)
+    slopes: np.ndarray  # (B,)
+    gradients: np.ndarray  # (B, D) with respect to the weights
+
+    @property
+    def mean(self) -> np.ndarray:
+        """(D,) the batch's gradient, with exact zeros in place of rounding errors."""
+        return _without_rounding(self.gradients.mean(axis=0), self.gradients)
+
+
+def batch_at_step(run: Run, step: int, size: int) -> BatchAtStep:
+    """The batch that the run's first replicate used at `step`; a run on single samples gets others up to `size`."""
+    total, neuron = len(run.targets), build_neuron(run.experiment, run.task)
+    if run.batches is None or (run.experiment.batch_size == 1 and size == total):
+        rows = np.arange(total)
+    else:
+        rows = run.batches[0, step]
+        if len(rows) == 1 < size:
+            others = np.random.default_rng([run.experiment.seed, step]).integers(0, total, size - 1, dtype=np.int32)
+            rows = np.concatenate([rows, others])
+    x = neuron.gather(rows)
+    slopes, gradients = _sample_gradients(run.experiment, neuron, _parameters_at(run, step), x, run.targets[rows])
+    return BatchAtStep(rows, x[:, : neuron.dimensions], slopes, gradients)
+
+
+def _parameters_at(run: Run, step: int) -> np.ndarray:
+    parts = [part[0, step].ravel() for part in (run.weights, run.input_biases, run.biases) if part is not None]
+    return np.concatenate(parts)
+
+
+def _sample_gradients(experiment: Experiment, neuron: Linear, parameters: np.ndarray, x: np.ndarray,
+                      targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """dL/df (n,) of each sample x (n, P), and its gradient with respect to the weights (n, D)."""
+    with np.errstate(all="ignore"):  # a run that diverges overflows
+        slopes = LOSSES[experiment.loss].slope(neuron.outputs(parameters, x), targets)
+        return slopes, slopes[:, None] * neuron.jacobian(parameters, x)[:, : neuron.dimensions]
+
+
+def _without_rounding(means: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(means) <= ROUNDING * np.abs(gradients).max(initial=0.0), 0.0, means)
+
+
+class Regime(NamedTuple):
+    """Weights at which gradients are drawn: a task, an error from its optimum, and the offset at the optimum."""
+
+    experiment: Experiment
+    task: Task
+    weights: np.ndarray  # (D,)
+    offset: float
+
+
+def regimes(experiment: Experiment) -> dict[str, Regime]:
+    """Up to three places that averaging treats differently.
+
+    across: as far from the optimum as the start, straight across the mean direction; along: a short way off along the
+    mean direction, targets noisy; optimum: at it, targets noisy. The noise is the experiment's own, or NOISE where it
+    has none; labels are noise enough. Left out where the task has no known optimum, no room for noise or one weight.
+    """
+    found, task = {}, build_task(experiment)
+    aside = across(task.direction)
+    if task.optimum is not None and aside.any():
+        found["across"] = _regime(experiment, task, (np.linalg.norm(task.optimum) or 1.0) * aside)
+    noise = experiment.noise or NOISE
+    try:
+        noisy = experiment if experiment.uses_labels else replace(experiment, noise=noise)
+        task = build_task(noisy)
+    except ValueError:  # so few samples that a fit leaves no noise
+        return found
+    if task.optimum is not None:
+        found["along"] = _regime(noisy, task, ALONG * noise * task.direction)
+        found["optimum"] = _regime(noisy, task, np.zeros_like(task.direction))
+    return found
+
+
+def _regime(experiment: Experiment, task: Task, error: np.ndarray) -> Regime:
+    return Regime(experiment, task, task.optimum + error, task.optimum_bias or 0.0)
+
+
+class MixedShares(NamedTuple):
+    """Share of batch gradients with mixed signs and its 95 % interval, per batch size; NaN where there is no sign."""
+
+    batch_sizes: np.ndarray  # (K,)
+    share: np.ndarray  # (K,)
+    low: np.ndarray  # (K,)
+    high: np.ndarray  # (K,)
+    draws: np.ndarray  # (K,) gradients counted; one for the full batch, whose gradient is no matter of chance
+
+
+def mixed_sign_shares(experiment: Experiment, task: Task, weights: np.ndarray, offset: float,
+                      batch_sizes: Sequence[int], draws: int = DRAWS, seed: int = 0) -> MixedShares:
+    """Draw batches at fixed weights (D,) and count those whose mean gradient has components of both signs.
+
+    Over a run the same share is another number: there the error shrinks, and at the optimum successive gradients are
+    correlated with the rate. Large batches are drawn less often, and their intervals say so.
+    """
+    return _shares_at(experiment, task, _parameters(experiment, weights, offset), batch_sizes, draws, seed)
+
+
+def mixed_share_at_step(run: Run, step: int, size: int, draws: int = DRAWS) -> float:
+    """Share of batches of `size` with a gradient of mixed signs, drawn anew at the weights before a step of the run."""
+    return float(_shares_at(run.experiment, run.task, _parameters_at(run, step), [size], draws, step).share[0])
+
+
+def _shares_at(experiment: Experiment, task: Task, parameters: np.ndarray, batch_sizes: Sequence[int], draws: int,
+               seed: int) -> MixedShares:
+    neuron = build_neuron(experiment, task)
+    _, gradients = _sample_gradients(experiment, neuron, parameters, neuron.gather(None), task.targets)
+    shares, counts = np.full(len(batch_sizes), np.nan), np.zeros(len(batch_sizes), int)
+    intervals = np.full((2, len(batch_sizes)), np.nan)
+    for k, size in enumerate(batch_sizes):
+        means = _batch_means(experiment, neuron, parameters, task.targets, gradients, size, draws, seed + k)
+        same = unanimous(_without_rounding(means, gradients))
+        counts[k] = np.isfinite(same).sum()
+        if counts[k]:
+            shares[k] = 1.0 - np.nansum(same) / counts[k]
+            certain = size == len(task.targets)
+            intervals[:, k] = shares[k] if certain else share_interval(shares[k], int(counts[k]))
+    return MixedShares(np.asarray(batch_sizes), shares, *intervals, counts)
+
+
+def _parameters(experiment: Experiment, weights: np.ndarray, offset: float) -> np.ndarray:
+    """The neuron's parameters (P,) of these weights that add `offset`; input biases take it only without a bias."""
+    parts, length = [weights], weights @ weights
+    if TREATMENTS[experiment.treatment].learned:
+        parts.append(weights * (offset / length if length > 0 and not experiment.bias else 0.0))
+    return np.concatenate([*parts, [offset]] if experiment.bias else parts)
+
+
+def _batch_means(experiment: Experiment, neuron: Linear, parameters: np.ndarray, targets: np.ndarray,
+                 gradients: np.ndarray, size: int, draws: int, seed: int) -> np.ndarray:
+    """Mean gradients (n, D) of n drawn batches, drawn as the experiment draws; the full batch once."""
+    rows, dimensions = gradients.shape
+    if size == rows:
+        return gradients.mean(axis=0, keepdims=True)
+    count = min(draws, max(FEWEST_DRAWS, DRAWN_VALUES // (size * dimensions)))
+    drawn = draw_batches(replace(experiment, batch_size=size, steps=count, seed=seed), rows, 1)[0]
+    if not neuron.per_batch:  # the weights are fixed, so each sample's gradient is known: one column at a time
+        return np.stack([np.take(column, drawn, mode="clip").mean(axis=1) for column in gradients.T.copy()], axis=1)
+    means, block = np.empty((count, dimensions)), max(1, BLOCK_BYTES // (8 * size * neuron.size))
+    for k in range(0, count, block):
+        part = drawn[k : k + block]
+        x = neuron.gather(part)
+        slopes = LOSSES[experiment.loss].slope(neuron.outputs(parameters, x), targets[part])
+        means[k : k + block] = neuron.gradient(parameters, x, slopes)[:, :dimensions]
+    return means
+
+
+class BatchSweep(NamedTuple):
+    """Runs of one experiment at K batch sizes, R replicates each; undefined is NaN, never reached infinite."""
+
+    batch_sizes: np.ndarray  # (K,)
+    mixed_updates: np.ndarray  # (K, R) share of updates with mixed signs, up to the arrival
+    path_ratio: np.ndarray  # (K, R) length of the path up to the arrival / straight line
+    steps: np.ndarray  # (K, R) to the tolerance
+    by_loss: bool  # the tolerance is one of the excess loss, not of the distance to the optimum
+
+
+def with_fraction(experiment: Experiment) -> Experiment:
+    """The experiment with its rate as a fraction of its stability limit, where its rule and its bounds allow that.
+
+    Then `replace(batch_size=...)` keeps the fraction, and no batch size is compared at a rate that suits another.
+    """
+    if experiment.rate_unit == "critical" or not OPTIMIZERS[experiment.optimizer].critical:
+        return experiment
+    fraction = experiment.learning_rate / stability_limit(experiment, build_task(experiment))
+    low, high = BOUNDS["learning_rate"]
+    return replace(experiment, rate_unit="critical", learning_rate=fraction) if low <= fraction <= high else experiment
+
+
+def sweep_batch_sizes(experiment: Experiment, batch_sizes: Sequence[int], replicates: int = 20,
+                      tolerance: float = 0.01) -> BatchSweep:
+    """Run the experiment at each batch size, at the same fraction of each one's stability limit."""
+    spec, results = with_fraction(experiment), []
+    for size in batch_sizes:
+        # all replicates of the full batch are the same run
+        run = simulate(replace(spec, batch_size=size), 1 if size == spec.rows else replicates)
+        summary = summarize(run, tolerance)
+        measured = np.stack([_mixed_updates(run), summary.path_ratio, summary.steps])
+        results.append(np.broadcast_to(measured, (3, replicates)))
+    return BatchSweep(np.asarray(batch_sizes), *np.stack(results, axis=1), summary.by_loss)
+
+
+def _mixed_updates(run: Run) -> np.ndarray:
+    """Share (R,) of updates with mixed signs, up to the arrival: around the optimum they are noise or rounding."""
+    with np.errstate(all="ignore"):
+        path = run.weights if run.optimum is None else cut_tail(run.weights, run.optimum)
+        same = unanimous(np.nan_to_num(np.diff(path, axis=1), nan=0.0, posinf=0.0, neginf=0.0))
+    counted = np.isfinite(same).sum(axis=1)
+    return 1.0 - np.divide(np.nansum(same, axis=1), counted, out=np.full(len(same), np.nan), where=counted > 0)
+
+
+def affordable_replicates(experiments: Sequence[Experiment], batch_sizes: Sequence[int], seconds: float,
+                          memory: int) -> tuple[int, float]:
+    """How many replicates, 20, 10 or 5, of these experiments at all batch sizes fit, and the seconds they take.
+
+    memory: bytes that each single run may take. 0 replicates where not even 5 fit.
+    """
+    total = math.nan
+    for replicates in (20, 10, 5):
+        costs = [cost(replace(each, batch_size=size), replicates) for each in experiments for size in batch_sizes]
+        total = sum(each.seconds for each in costs)
+        if total <= seconds and max(each.bytes for each in costs) <= memory:
+            return replicates, total
+    return 0, total

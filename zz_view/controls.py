@@ -1,0 +1,187 @@
+"""The sidebar: one control for each field of Experiment, bound to the URL.
+
+The entry script draws all of them on every run, before the page: a bound control that is not drawn leaves the URL, and
+controls drawn by the pages would lose a link's values at the first change of page.
+"""
+import streamlit as st
+
+from zz_core import Experiment
+from zz_core.experiment import BOUNDS, CHOICES, DEFAULTS, FIELD_TYPES, ignored_fields, parse
+from zz_view import runs
+from zz_view.fields import COMMON, FOLDED, TRACKS, help_text, label, on_track, typed_step
+from zz_view.rate_zone import rate_zone
+
+Value = str | int | float | bool
+BOUND = {"bind": "query-params", "persist_state": "session"}
+TYPED = "_typed"  # whether numbers are typed instead of dragged
+DECIDES_WHAT_APPLIES = ("inputs", "target", "bias", "optimizer")
+
+
+def draw() -> None:
+    """Draw every control into the sidebar and hand their values to the page; once, before `page.run()`."""
+    st.session_state["_handed_over"] = _sidebar()
+
+
+def current() -> Experiment:
+    """The experiment of the controls; a page's first line.
+
+    A page that runs alone gets its own sidebar. Where the values are impossible together a sentence takes the
+    picture's place and the page stops; no value is changed.
+    """
+    values = st.session_state.pop("_handed_over", None)
+    st.session_state["_in_dashboard"] = values is not None
+    if values is None:
+        values = _sidebar()
+    _show_notices(values)
+    try:
+        return Experiment(**values)
+    except ValueError as error:
+        runs.refuse(runs.readable(error))
+
+
+def in_dashboard() -> bool:
+    """Whether the page runs within the dashboard, where there are other pages to link to; after `current()`."""
+    return st.session_state.get("_in_dashboard", False)
+
+
+def _sidebar() -> dict[str, Value]:
+    st.session_state.update(st.session_state.pop("_fresh", {}))
+    asked = st.query_params.to_dict()  # before the first bound control cleans the URL
+    _remember_page_params(asked)
+    before = {name: _value_before(name, asked) for name in DEFAULTS}
+    st.session_state.setdefault(TYPED, not all(on_track(name, before[name]) for name in TRACKS))
+    reasons, values = _ignored(before), {}
+    with st.sidebar:
+        values |= _rows(COMMON[:5], reasons)
+        zone = st.container()
+        values |= _rows(COMMON[5:], reasons)
+        for title, rows in FOLDED.items():
+            with st.expander(title):
+                values |= _rows(rows, reasons)
+        st.toggle("Type exact numbers", key=TYPED, persist_state="session",
+                  help="Number boxes in place of the sliders, with the whole range of each value.")
+        st.button("Reset all controls", key="_reset_button", icon=":material/restart_alt:", on_click=_reset,
+                  width="stretch")
+    with zone:
+        rate_zone(values)
+    st.session_state.setdefault("_notices", _notices(asked, values))
+    return values
+
+
+def _value_before(name: str, asked: dict[str, str]) -> Value:
+    """A field's value before its control is drawn, which on a first visit only the URL knows."""
+    if name in st.session_state:
+        return st.session_state[name]
+    try:
+        return parse(name, asked[name]) if name in asked else DEFAULTS[name]
+    except ValueError:
+        return DEFAULTS[name]
+
+
+def _ignored(values: dict[str, Value]) -> dict[str, str]:
+    try:
+        return ignored_fields(Experiment(**values))
+    except ValueError:  # impossible together: judge by what decides, which goes with every default
+        return ignored_fields(Experiment(**{name: values[name] for name in DECIDES_WHAT_APPLIES}))
+
+
+def _rows(rows: tuple[tuple[str, ...], ...], reasons: dict[str, str]) -> dict[str, Value]:
+    values = {}
+    for names in rows:
+        for place, name in zip(st.columns(len(names), vertical_alignment="bottom"), names, strict=True):
+            with place:
+                values[name] = _control(name, reasons.get(name))
+    return values
+
+
+def _control(name: str, ignored_because: str | None) -> Value:
+    """The control of one field; disabled, never hidden, where the field does not apply."""
+    common = {"label": label(name), "key": name, "help": help_text(name, ignored_because),
+              "disabled": ignored_because is not None, **BOUND}
+    default, kind = DEFAULTS[name], FIELD_TYPES[name]
+    if kind is bool:
+        return st.toggle(value=default, **common)
+    if kind is str:
+        options = CHOICES[name]
+        if len(options) > 2:
+            return st.selectbox(options=options, index=options.index(default), **common)
+        return st.segmented_control(options=options, default=default, required=True, width="stretch", **common)
+    if name in TRACKS and not st.session_state[TYPED]:
+        low, high, step = TRACKS[name]
+        return st.slider(min_value=low, max_value=high, value=default, step=step, format="%g", **common)
+    low, high = map(kind, BOUNDS[name])
+    return st.number_input(min_value=low, max_value=high, value=default, step=typed_step(name),
+                           format="%d" if kind is int else "%.6g", **common)
+
+
+def _notices(asked: dict[str, str], values: dict[str, Value]) -> dict[str, tuple[Value, str]]:
+    """For each field whose control did not take what the URL asked for: the value used, and a sentence."""
+    notices = {}
+    for name, text in asked.items():
+        if name in DEFAULTS and not _same(text, values[name]):
+            notices[name] = (values[name], _dropped(name, text, values[name]))
+    return notices
+
+
+def _same(text: str, value: Value) -> bool:
+    if isinstance(value, str | bool):
+        return text.lower() == str(value).lower()
+    try:
+        return float(text) == value
+    except ValueError:
+        return False
+
+
+def _dropped(name: str, text: str, used: Value) -> str:
+    try:
+        parse(name, text)
+        rule = "could not be used"
+    except ValueError as error:
+        rule = runs.split_message(error)[2]
+    shown = text.replace("`", "")[:40]
+    return f"The link asks for {label(name).lower()} `{shown}`, which {rule}. `{used}` is used instead."
+
+
+def _show_notices(values: dict[str, Value]) -> None:
+    """Each sentence stays until its field changes."""
+    notices = st.session_state["_notices"]
+    for name in [name for name, (used, _) in notices.items() if values[name] != used]:
+        del notices[name]
+    if notices:
+        st.info("\n\n".join(sentence for _, sentence in notices.values()), icon=":material/link_off:")
+
+
+def _remember_page_params(asked: dict[str, str]) -> None:
+    """Pages bind controls of their own to the URL; a reset has to know their names."""
+    st.session_state.setdefault("_page_params", set()).update(name for name in asked if name not in DEFAULTS)
+
+
+def _reset() -> None:
+    st.session_state.update(DEFAULTS)
+    st.session_state.update({TYPED: False, "_notices": {}, "_resetting": True})
+    for name in st.session_state["_page_params"]:
+        if name in st.session_state:
+            del st.session_state[name]
+
+
+def reset_asked() -> bool:
+    """Whether the reset button was just pressed: the entry script then clears the URL by switching to the same page."""
+    if st.session_state.pop("_resetting", False):
+        st.session_state["_reset_page"] = True
+        return True
+    return False
+
+
+def finish_reset() -> None:
+    """After the page: show the browser the defaults of the page's own controls, which only the page knows.
+
+    A control that was forgotten starts again at its default on the server, while the browser still shows, and would
+    send back, what the visitor had chosen. Writing the default makes the browser adopt it.
+    """
+    if not st.session_state.pop("_reset_page", False):
+        return
+    fresh = {name: st.session_state[name] for name in st.session_state["_page_params"] if name in st.session_state}
+    st.session_state["_page_params"] = set()
+    if fresh:
+        st.session_state["_fresh"] = fresh
+        st.rerun()

@@ -1,0 +1,149 @@
+"""Runs for the pages: simulated once, kept for everyone, and refused with a sentence where they would take too long."""
+import re
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import NoReturn
+
+import numpy as np
+import streamlit as st
+
+from zz_core import Experiment, Run, simulate
+from zz_core.costs import Cost, cost
+from zz_core.experiment import DEFAULTS
+from zz_core.optimizers import OPTIMIZERS
+from zz_core.stability import stability_limit
+from zz_core.task import build_task
+from zz_view.fields import label
+
+BUDGET_SECONDS, BUDGET_BYTES = 10.0, 128 * 2**20
+NOTICEABLE_SECONDS = 1.0  # from here on a visitor wonders whether anything happens
+SMALL_BYTES = 8 * 2**20
+# What the stability limit does not depend on: a dragged learning rate finds its limit in the cache.
+NOT_IN_THE_LIMIT = ("learning_rate", "rate_unit", "schedule", "sampling", "steps", "seed", "decay", "damping")
+_BY_QUERY = {Experiment: lambda experiment: tuple(experiment.to_query().items())}
+
+
+def get(experiment: Experiment, replicates: int = 1) -> Run:
+    """The run of `experiment`, shared by all visitors: its arrays are read-only. Stops the page where there is none."""
+    predicted = cost(experiment, replicates)
+    if not _within_budget(predicted):
+        _refuse_cost(experiment, replicates, predicted)
+    cached = _small_run if predicted.bytes <= SMALL_BYTES else _large_run
+    waiting = predicted.seconds > NOTICEABLE_SECONDS
+    with st.spinner(f"Training, about {predicted.seconds:.0f} s …") if waiting else nullcontext():
+        try:
+            return cached(experiment, replicates)
+        except ValueError as error:
+            refuse(readable(error))
+
+
+# Two caches, since entries are counted and not weighed: together they hold at most 1 GiB.
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_QUERY)
+def _small_run(experiment: Experiment, replicates: int) -> Run:
+    return _read_only(simulate(experiment, replicates))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_QUERY)
+def _large_run(experiment: Experiment, replicates: int) -> Run:
+    return _read_only(simulate(experiment, replicates))
+
+
+def _read_only(run: Run) -> Run:
+    for array in (*vars(run).values(), *run.task, *run.task.treated):
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
+    return run
+
+
+def affordable(experiment: Experiment, replicates: int = 1) -> bool:
+    return _within_budget(cost(experiment, replicates))
+
+
+def _within_budget(predicted: Cost) -> bool:
+    return predicted.seconds <= BUDGET_SECONDS and predicted.bytes <= BUDGET_BYTES
+
+
+def _refuse_cost(experiment: Experiment, replicates: int, predicted: Cost) -> NoReturn:
+    what = "This run" if replicates == 1 else f"These {replicates} runs"
+    largest = _largest_steps(experiment, replicates)
+    advice = (f"Set **Steps** to {largest} or fewer." if largest else
+              "Even one step would be too much: lower **Samples**, **Dimensions** or **Batch size**.")
+    refuse(f"{what} would take about {predicted.seconds:.0f} s and {predicted.bytes / 2**20:.0f} MiB, more than the "
+           f"{BUDGET_SECONDS:.0f} s and {BUDGET_BYTES / 2**20:.0f} MiB that one visitor gets here. {advice}")
+
+
+def _largest_steps(experiment: Experiment, replicates: int) -> int:
+    """The largest number of steps within the budget, two digits of it; 0 where there is none."""
+    fits, too_many = 0, experiment.steps
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        if affordable(replace(experiment, steps=middle), replicates):
+            fits = middle
+        else:
+            too_many = middle
+    digits = 10 ** max(len(str(fits)) - 2, 0)
+    return fits // digits * digits
+
+
+def refuse(sentence: str) -> NoReturn:
+    """A sentence in place of the picture; no control is changed."""
+    st.warning(sentence, icon=":material/tune:")
+    st.stop()
+
+
+def readable(error: ValueError) -> str:
+    """The core's "field=value: must be ..." as a sentence for someone who sees the sidebar, not the code."""
+    name, value, rule = split_message(error)
+    if name not in DEFAULTS:
+        return f"This experiment is not possible: {error}."
+    return f"**{label(name)}** is {value}, but it {rule}. Change it in the sidebar; nothing else was touched."
+
+
+def split_message(error: ValueError) -> tuple[str, str, str]:
+    """(field, value, what is allowed) of the core's message; the value in backticks, since a URL may hold anything."""
+    found = re.fullmatch(r"(\w+)=(.*?): (.*)", str(error), flags=re.DOTALL)
+    name, value, rule = found.groups() if found else ("", "", str(error))
+    rule = re.sub(r"in \[(\S+), (\S+)\]", r"between \1 and \2", rule)
+    return name, f"`{value.replace('`', '')[:40]}`", rule
+
+
+def limit(experiment: Experiment) -> float:
+    """The stability limit of the experiment's data, batch size and rule: the one that its rate is a fraction of."""
+    return _limit(replace(experiment, **{name: DEFAULTS[name] for name in NOT_IN_THE_LIMIT}))
+
+
+@st.cache_resource(max_entries=512, show_spinner=False, hash_funcs=_BY_QUERY)
+def _limit(experiment: Experiment) -> float:
+    return stability_limit(experiment, build_task(experiment))
+
+
+def twins(experiment: Experiment) -> tuple[Experiment, Experiment]:
+    """The experiment on raw inputs, and on zero-centered ones (or with the treatment that it asks for)."""
+    treatment = "center" if experiment.treatment == "none" else experiment.treatment
+    return replace(experiment, treatment="none"), replace(experiment, treatment=treatment)
+
+
+def twin_names(experiment: Experiment) -> tuple[str, str]:
+    if experiment.treatment in ("none", "center"):
+        return "raw", "zero-centered"
+    return "raw", experiment.treatment.replace("_", " ")
+
+
+def divergence_note(run: Run) -> str | None:
+    """When a run diverged and what to change, or None where it did not."""
+    gone = run.diverged_at[run.diverged_at >= 0]
+    if not len(gone):
+        return None
+    seeds = len(run.diverged_at)
+    who = "Diverged" if seeds == 1 else f"{len(gone)} of {seeds} seeds diverged, the first"
+    return f"{who} at step {gone.min()}: {_calmer(run)}"
+
+
+def _calmer(run: Run) -> str:
+    experiment, optimizer = run.experiment, OPTIMIZERS[run.experiment.optimizer]
+    if "learning_rate" not in optimizer.uses:
+        return "choose another optimizer or a larger batch."
+    if not optimizer.critical:
+        return f"lower the learning rate (now {run.learning_rate:.2g}) or use a larger batch."
+    times = run.learning_rate / limit(experiment)
+    return f"lower the learning rate (now {times:.2g} times the stability limit)."

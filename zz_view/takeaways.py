@@ -1,0 +1,60 @@
+"""The four sentences of the overview, as far as the runs on the screen bear them out."""
+import math
+from typing import NamedTuple
+
+from zz_view.page import in_steps, percent, two_digits
+
+STRAIGHT = 1.1  # a path ratio up to here looks like a straight line
+BENT = 1.2
+
+
+class Measured(NamedTuple):
+    """What four runs came to: (raw, twin) with few samples a step, then (raw, twin) with the full batch."""
+
+    raw: str  # names of the inputs
+    twin: str
+    each: str  # "1 sample a step"
+    path_ratio: tuple[float, float, float, float]
+    same_sign: tuple[float, float, float, float]
+    steps: tuple[float, float, float, float]
+    condition: tuple[float, float]  # largest / smallest eigenvalue of H, raw and twin
+    chance: float
+    all_positive: bool  # the raw inputs
+
+
+def takeaways(measured: Measured) -> list[str]:
+    """Four sentences in Markdown. A headline is only given where these runs show it; the numbers are given always."""
+    return [_one_sign(measured), _the_bend(measured), _the_batch(measured), _the_valley(measured)]
+
+
+def _one_sign(m: Measured) -> str:
+    sign = "are all positive" if m.all_positive else "are not all positive"
+    return (f"**One sample, one sign.** A sample's gradient is ∂L/∂f times its inputs: where they are all positive, all its "
+            f"components share a sign. Here the {m.raw} inputs {sign}, and with {m.each} {percent(m.same_sign[0])} of the "
+            f"gradients have one sign ({m.twin} {percent(m.same_sign[1])}, by chance {percent(m.chance)}).")
+
+
+def _the_bend(m: Measured) -> str:
+    more = ", more than the signs ask for: its steps also overshoot" if m.path_ratio[0] > math.sqrt(2) else ""
+    return (f"**The signs bend the path, they do not block it.** With two opposite quadrants to move in, the shortest way is "
+            f"at most √2 ≈ 1.4 times the straight line. With {m.each} the {m.raw} run walked "
+            f"{two_digits(m.path_ratio[0], 'x')}{more}.")
+
+
+def _the_batch(m: Measured) -> str:
+    numbers = (f"{m.raw.capitalize()} with the full batch: {two_digits(m.path_ratio[2], 'x')} the straight line, "
+               f"{in_steps(m.steps[2])}; with {m.each}: {two_digits(m.path_ratio[0], 'x')}, {in_steps(m.steps[0])}.")
+    unbent = m.path_ratio[2] < STRAIGHT and m.path_ratio[0] > BENT
+    slow = m.steps[2] > m.steps[0] / 3
+    if unbent and slow:
+        return f"**The full batch removes the zig-zag, not the slowness.** {numbers}"
+    return f"**The full batch {'removes the zig-zag' if unbent else 'changes less here'}.** {numbers}"
+
+
+def _the_valley(m: Measured) -> str:
+    numbers = (f"The valley is {two_digits(m.condition[0])} times as steep along its steepest direction as along its flattest "
+               f"({m.twin} {two_digits(m.condition[1])}), whatever the batch size. {m.twin.capitalize()}: "
+               f"{in_steps(m.steps[1])} with {m.each}, {in_steps(m.steps[3])} with the full batch.")
+    faster = m.steps[1] < m.steps[0] / 2 and m.steps[3] < m.steps[2] / 2
+    headline = "What is slow is the shape of the valley" if faster else f"Here {m.twin} inputs are not much faster"
+    return f"**{headline}.** {numbers}"
