@@ -35,8 +35,8 @@ chance = page.percent(unanimous_by_chance(experiment.dimensions))
 goal = "1 % of the excess loss" if sums[0].by_loss else "1 % of the distance"
 
 page.header("What is the zig-zag, and what is really slow?",
-            f"With {each}, {raw} inputs take a path **{ratio[0]}** the straight line: **{steps[0]}**. With the full batch "
-            f"the path is **{ratio[2]}**: **{steps[2]}**. {twin.capitalize()}, the same two runs: **{steps[1]}** and "
+            f"With {each}, {raw} inputs take a path {page.lengths(sums[0].path_ratio[0])}: **{steps[0]}**. With the "
+            f"full batch the path is {page.lengths(sums[2].path_ratio[0])}: **{steps[2]}**. {twin.capitalize()}, the same two runs: **{steps[1]}** and "
             f"**{steps[3]}**.")
 for name, run in four.items():
     if note := runs.divergence_note(run):

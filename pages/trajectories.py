@@ -11,58 +11,52 @@ from zz_view.player import player, point
 from zz_view.theme import CENTERED, RAW
 
 experiment = controls.current()
-others = st.session_state.get("other_seeds", 0)
-names = runs.twin_names(experiment)
+body = st.container()
+others = st.slider("Other seeds, as faint lines", 0, 20, key="other_seeds", bind="query-params",
+                   help="One path is an anecdote: this draws the same experiment with other draws of the samples.")
+
+names = left, right = runs.twin_names(experiment)
 pair = {name: runs.get(twin, 1 + others) for name, twin in zip(names, runs.twins(experiment), strict=True)}
 colors = dict(zip(names, (RAW, CENTERED), strict=True))
-summaries = {name: summarize(run) for name, run in pair.items()}
-ratio = {name: page.two_digits(s.path_ratio[0], "x") for name, s in summaries.items()}
-steps = {name: page.count(s.steps[0]) for name, s in summaries.items()}
-same = {name: page.percent(s.same_sign[0]) for name, s in summaries.items()}
-left, right = names
+sums = {name: summarize(run) for name, run in pair.items()}
+ratio = {name: page.two_digits(s.path_ratio[0], "x") for name, s in sums.items()}
+steps = {name: page.in_steps(s.steps[0]) for name, s in sums.items()}
+same = {name: page.percent(s.same_sign[0]) for name, s in sums.items()}
+known = all(run.optimum is not None for run in pair.values())
+what = "excess loss" if known else "loss"
+losses = {name: (run.excess_losses() if known else run.losses())[0] for name, run in pair.items()}
+rows, marks = positions(pair[left]), {}
 
-page.header("What does the path of the weights look like?",
-            f"From the same start to the same target, the {left} path is **{ratio[left]}** the straight line, "
-            f"the {right} path **{ratio[right]}**.")
-for name, run in pair.items():
-    if note := runs.divergence_note(run):
-        st.warning(f"{name.capitalize()}: {note}", icon=":material/warning:")
+with body:
+    page.header("What does the path of the weights look like?",
+                f"From the same start to the same target, the {left} path is {page.lengths(sums[left].path_ratio[0])}, "
+                f"the {right} path {page.lengths(sums[right].path_ratio[0])}.")
+    for name, run in pair.items():
+        if note := runs.divergence_note(run):
+            st.warning(f"{name.capitalize()}: {note}", icon=":material/warning:")
+    if experiment.dimensions == 1:
+        st.info("One weight moves on a line: there is no plane to draw. Set dimensions to 2 or more to see a path.",
+                icon=":material/info:")
+    else:
+        pictures = plane_pictures(pair, colors)
+        for name, key, column in zip(names, ("plane_raw", "plane_twin"), st.columns(2), strict=True):
+            with column:
+                page.chart(plane_figure(pictures[name], f"{name.capitalize()}: {ratio[name]} the straight line"), key,
+                           f"Path of the {name} weights over {experiment.steps} steps on the contours of the loss: "
+                           f"{ratio[name]} the straight line, {same[name]} of its gradients with one sign.")
+            marks[key] = plane_marks(pair[name], pictures[name], rows)
+    marks["losses"] = [point(np.column_stack([pair[name].step_index, losses[name]])[rows], colors[name])
+                       for name in names]
+    player(marks, step_words(pair, rows))
+    page.numbers([
+        page.Number("Path length / straight line", ratio[left], f"{right} {ratio[right]}",
+                    "Measured until the weights are within 0.1 % of their start distance."),
+        page.Number("Way to 1 % " + ("of the excess loss" if sums[left].by_loss else "of the distance"), steps[left],
+                    f"{right} {steps[right]}", "For good: a run with draws must stay there for 20 steps."),
+        page.Number("Gradients with one sign", same[left],
+                    f"{right} {same[right]}, chance {page.percent(unanimous_by_chance(experiment.dimensions))}")])
+    page.chart(loss_figure(pair[left].step_index, losses, colors, what, f"The {what} of the same two runs"), "losses",
+               f"{what.capitalize()} against the step, {left}: {steps[left]} to 1 %, {right}: {steps[right]}.")
 
-if experiment.dimensions == 1:
-    st.info("One weight moves on a line, so there is no plane to draw: set dimensions to 2 or more to see a path.",
-            icon=":material/info:")
-    charts = {}
-    rows = positions(pair[left])
-else:
-    pictures = plane_pictures(pair, colors)
-    rows, charts = positions(pair[left]), {}
-    for name, key, column in zip(names, ("plane_raw", "plane_twin"), st.columns(2), strict=True):
-        figure = plane_figure(pictures[name], f"{name.capitalize()}: {ratio[name]} the straight line")
-        alt = (f"Path of the {name} weights over {experiment.steps} steps on the contours of the loss: {ratio[name]} as "
-               f"long as the straight line, {same[name]} of its gradients with one sign.")
-        with column:
-            page.chart(figure, key, alt)
-        charts[key] = plane_marks(pair[name], pictures[name], rows)
-
-player_place = st.container()
-page.numbers([
-    page.Number("Path length / straight line", ratio[left], f"{right} {ratio[right]}",
-                "Measured until the weights are within 0.1 % of their start distance."),
-    page.Number("Steps to 1 % " + ("of the excess loss" if summaries[left].by_loss else "of the distance"), steps[left],
-                f"{right} {steps[right]}", "For good: a run with draws must stay there for 20 steps."),
-    page.Number("Gradients with one sign", same[left],
-                f"{right} {same[right]}, chance {page.percent(unanimous_by_chance(experiment.dimensions))}")])
-
-excess = {name: run.excess_losses()[0] if run.optimum is not None else run.losses()[0] for name, run in pair.items()}
-what = "excess loss" if all(run.optimum is not None for run in pair.values()) else "loss"
-lines = loss_figure(pair[left].step_index, excess, colors, what, f"The {what} of the same two runs")
-page.chart(lines, "losses", f"{what.capitalize()} against the step: the {left} run takes {steps[left]} steps to 1 %, "
-           f"the {right} run {steps[right]}.")
-charts["losses"] = [point(np.column_stack([pair[name].step_index, excess[name]])[rows], colors[name]) for name in names]
-with player_place:
-    player(charts, step_words(pair, rows))
-
-st.slider("Other seeds, as faint lines", 0, 20, key="other_seeds", bind="query-params",
-          help="One path is an anecdote: this draws the same experiment with other draws of the samples.")
 page.explanations(__file__)
 share.share(pair, experiment)

@@ -56,6 +56,11 @@ def two_digits(value: float, unit: str = "") -> str:
     return (f"{value:.0f}" if size >= 9.95 else f"{value:.1f}" if size >= 0.995 else f"{value:.2g}") + unit
 
 
+def lengths(ratio: float) -> str:
+    """A path ratio in a sentence."""
+    return f"**{two_digits(ratio, 'x')}** the straight line" if np.isfinite(ratio) else "too short to measure"
+
+
 def count(value: float) -> str:
     """A number of steps: whole, in words where it was not reached."""
     return f"{value:.0f}" if np.isfinite(value) else two_digits(value)

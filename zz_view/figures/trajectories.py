@@ -109,7 +109,7 @@ def loss_figure(steps: np.ndarray, losses: dict[str, np.ndarray], colors: dict[s
         figure.add_scatter(x=steps[kept].astype(np.int32), y=_small(_drawable(values)[kept]), mode="lines", name=name,
                            line={"color": colors[name], "width": 2},
                            hovertemplate=f"{name}, step %{{x}}: %{{y:.3g}}<extra></extra>")
-        _label_line(figure, steps, _drawable(values), name, colors[name])
+    _label_lines(figure, steps, {name: _drawable(values) for name, values in losses.items()}, colors)
     framed(figure, title, height)
     figure.update_xaxes(title="step", rangemode="tozero")
     figure.update_yaxes(title=what, type="log", exponentformat="power")
@@ -123,11 +123,16 @@ def _drawable(values: np.ndarray) -> np.ndarray:
         return np.where((values > 1e-16 * first) & (values < 1e12 * max(first, 1e-300)), values, np.nan)
 
 
-def _label_line(figure: go.Figure, steps: np.ndarray, values: np.ndarray, name: str, color: str) -> None:
-    """The line's name beside it, a third of the way along, instead of a legend."""
-    drawn = np.flatnonzero(np.isfinite(values))
-    if not len(drawn):
+def _label_lines(figure: go.Figure, steps: np.ndarray, losses: dict[str, np.ndarray], colors: dict[str, str]) -> None:
+    """The lines' names beside them instead of a legend: above the highest line, below the others."""
+    drawn = {name: np.flatnonzero(np.isfinite(values)) for name, values in losses.items()}
+    drawn = {name: indices for name, indices in drawn.items() if len(indices)}
+    if not drawn:
         return
-    at = drawn[len(drawn) // 3]
-    figure.add_annotation(x=int(steps[at]), y=float(np.log10(values[at])), text=name, showarrow=False, xanchor="left",
-                          yanchor="bottom", font={"color": color, "size": 14})
+    at = min(len(indices) for indices in drawn.values()) // 3  # where all lines are still there
+    height = {name: losses[name][indices[at]] for name, indices in drawn.items()}
+    for name, indices in drawn.items():
+        highest = height[name] == max(height.values())
+        figure.add_annotation(x=int(steps[indices[at]]), y=float(np.log10(height[name])), text=name, showarrow=False,
+                              xanchor="left", yanchor="bottom" if highest else "top", yshift=4 if highest else -4,
+                              font={"color": colors[name], "size": 14})

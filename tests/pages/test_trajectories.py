@@ -1,0 +1,69 @@
+"""The Trajectories page on its own, without a browser."""
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from zz_core import Experiment, simulate
+
+PAGE = Path(__file__).parents[2] / "pages" / "trajectories.py"
+
+
+def opened(**query: str) -> AppTest:
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def figures(app: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def values(array: dict) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(array["bdata"]), dtype=array["dtype"])
+
+
+def test_the_figure_shows_the_run_of_the_url():
+    app = opened(activation="relu", learning_rate="0.5", seed="7")
+    raw, twin, losses = figures(app)
+    path = next(trace for trace in raw["data"] if trace["name"] == "raw")
+    expected = simulate(Experiment(activation="relu", learning_rate=0.5, seed=7)).weights[0]
+    np.testing.assert_allclose(values(path["x"]), expected[:, 0], rtol=1e-6)
+    assert {trace["name"] for trace in losses["data"]} == {"raw", "zero-centered"}
+    assert raw["layout"]["xaxis"]["range"] == twin["layout"]["xaxis"]["range"]
+
+
+def test_other_seeds_are_drawn_on_request():
+    raw = figures(opened(other_seeds="5"))[0]
+    assert sum(trace["name"] == "another seed" for trace in raw["data"]) == 5
+
+
+def test_beyond_two_weights_the_axes_say_that_it_is_a_projection():
+    layout = figures(opened(dimensions="16"))[0]["layout"]
+    assert layout["xaxis"]["title"]["text"] == "along the mean input"
+
+
+def test_divergence_gets_a_sentence_that_says_what_to_change():
+    app = opened(learning_rate="8", noise="1")
+    assert any("lower the learning rate" in warning.value for warning in app.warning)
+    assert len(figures(app)) == 3
+
+
+def test_a_run_over_the_budget_is_refused_with_the_largest_that_fits():
+    app = opened(steps="100000", dimensions="200", batch_size="256", samples="4096")
+    assert not app.get("plotly_chart") and "Steps" in app.warning[0].value
+
+
+@pytest.mark.parametrize("query", [
+    {"dimensions": "1", "target_angle": "0.0"}, {"inputs": "digits", "dimensions": "16"}, {"treatment": "standardize"},
+    {"inputs": "wine", "target": "labels", "loss": "logistic", "dimensions": "13"}, {"steps": "1"}, {"distance": "0"},
+    {"treatment": "input_bias", "bias": "true"}, {"loss": "sigmoid_squared", "noise": "0.5"}, {"batch_size": "256"},
+])
+def test_every_kind_of_experiment_is_drawn(query):
+    assert figures(opened(**query))
