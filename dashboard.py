@@ -40,9 +40,10 @@ def freeze_imports() -> None:
 
 def visit() -> None:
     """One run for one visitor: the controls, then the page."""
-    st.set_page_config(page_title="Zig-Zag Lab", page_icon=ICON, layout="wide")
-    st.logo(LOGO, size="large")
+    st.set_page_config(page_icon=ICON, layout="wide")  # first, or the browser fetches each page's icon from afar
     page = st.navigation(sections(), position="top")
+    st.set_page_config(page_title=f"{page.title} · Zig-Zag Lab")
+    st.logo(LOGO, size="large")
     controls.draw()
     if controls.reset_asked():
         st.switch_page(page, query_params={})  # empties the URL, whatever else it held

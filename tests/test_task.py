@@ -115,6 +115,13 @@ def test_noise_is_orthogonal_to_inputs_and_constant_and_has_its_size_exactly(inp
     np.testing.assert_allclose(noisy.optimum, clean.optimum, atol=1e-12)
 
 
+def test_noise_is_orthogonal_to_inputs_of_any_size():
+    """A sigmoid at -100 gives 1e-44; standardized, such a column is as large as any other."""
+    task = task_of(input_mean=-100.0, noise=0.3, treatment="standardize")
+    np.testing.assert_allclose(task.evaluated.T @ (task.targets - task.evaluated @ task.optimum) / 256, 0.0, atol=1e-13)
+    assert np.abs(task.evaluated).max() > 1
+
+
 def test_noise_depends_on_the_data_seed_alone():
     first = task_of(noise=0.5, inputs="factorial", dimensions=4, data_seed=1).targets
     np.testing.assert_array_equal(first, task_of(noise=0.5, inputs="factorial", dimensions=4, data_seed=1,

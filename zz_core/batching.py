@@ -2,20 +2,21 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
 
 from zz_core.costs import cost
-from zz_core.experiment import BOUNDS, Experiment, log2_options
+from zz_core.experiment import BOUNDS, Experiment
 from zz_core.losses import LOSSES
-from zz_core.measures import cut_tail, share_interval, unanimous
+from zz_core.measures import cut_tail, path_efficiency, share_interval, steps_to_level, unanimous
 from zz_core.neuron import Linear, build_neuron
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.simulation import Run, simulate
 from zz_core.stability import stability_limit
 from zz_core.stepping import BLOCK_BYTES, draw_batches
-from zz_core.summary import summarize
+from zz_core.summary import SETTLED, judged_by_loss
 from zz_core.task import Task, across, build_task
 from zz_core.treatments import TREATMENTS
 
@@ -23,16 +24,17 @@ NOISE = 0.5  # of the targets, where the experiment has none: without noise noth
 ALONG = 0.6  # error along the mean direction, in standard deviations of the noise
 DRAWS, FEWEST_DRAWS = 4000, 200  # batches drawn per batch size
 DRAWN_VALUES = 2**23  # gradient components averaged per batch size, unless that leaves fewer than FEWEST_DRAWS
+MEASURING = 3  # times the seconds of a run that running and measuring it takes here
 ROUNDING = 1e-9  # components of a mean below this share of the largest sample gradient are rounding errors
 
 
 def batch_size_options(rows: int, most: int = 9) -> list[int]:
-    """At most `most` batch sizes, about evenly spaced on a logarithmic axis, with 1 and `rows` among them."""
-    powers = log2_options(rows)
-    if len(powers) > 2 and powers[-1] < 1.5 * powers[-2]:
-        del powers[-2]  # its tick would touch the last one's
-    chosen = np.linspace(0, len(powers) - 1, min(most, len(powers))).round().astype(int)
-    return [powers[k] for k in chosen]
+    """At most `most` batch sizes, evenly spaced on a logarithmic axis up to the last, which is `rows`."""
+    for stride in count(1):
+        # half a stride below the last one, a tick would touch its neighbor's
+        powers = [2**k for k in range(0, rows.bit_length(), stride) if k == 0 or math.log2(rows / 2**k) > stride / 2]
+        if len(powers) < most:
+            return [*powers, rows]
 
 
 class BatchAtStep(NamedTuple):
@@ -173,12 +175,12 @@ def _batch_means(experiment: Experiment, neuron: Linear, parameters: np.ndarray,
     rows, dimensions = gradients.shape
     if size == rows:
         return gradients.mean(axis=0, keepdims=True)
-    count = min(draws, max(FEWEST_DRAWS, DRAWN_VALUES // (size * dimensions)))
-    drawn = draw_batches(replace(experiment, batch_size=size, steps=count, seed=seed), rows, 1)[0]
+    number = min(draws, max(FEWEST_DRAWS, DRAWN_VALUES // (size * dimensions)))
+    drawn = draw_batches(replace(experiment, batch_size=size, steps=number, seed=seed), rows, 1)[0]
     if not neuron.per_batch:  # the weights are fixed, so each sample's gradient is known: one column at a time
         return np.stack([np.take(column, drawn, mode="clip").mean(axis=1) for column in gradients.T.copy()], axis=1)
-    means, block = np.empty((count, dimensions)), max(1, BLOCK_BYTES // (8 * size * neuron.size))
-    for k in range(0, count, block):
+    means, block = np.empty((number, dimensions)), max(1, BLOCK_BYTES // (8 * size * neuron.size))
+    for k in range(0, number, block):
         part = drawn[k : k + block]
         x = neuron.gather(part)
         slopes = LOSSES[experiment.loss].slope(neuron.outputs(parameters, x), targets[part])
@@ -209,37 +211,42 @@ def with_fraction(experiment: Experiment) -> Experiment:
 
 
 def sweep_batch_sizes(experiment: Experiment, batch_sizes: Sequence[int], replicates: int = 20,
-                      tolerance: float = 0.01) -> BatchSweep:
-    """Run the experiment at each batch size, at the same fraction of each one's stability limit."""
+                      by_loss: bool = False) -> BatchSweep:
+    """Run the experiment at each batch size, at the same fraction of each one's stability limit.
+
+    by_loss: count the steps to 1 % of the excess loss even where the distance would do, as a twin may need it.
+    """
     spec, results = with_fraction(experiment), []
     for size in batch_sizes:
         # all replicates of the full batch are the same run
         run = simulate(replace(spec, batch_size=size), 1 if size == spec.rows else replicates)
-        summary = summarize(run, tolerance)
-        measured = np.stack([_mixed_updates(run), summary.path_ratio, summary.steps])
-        results.append(np.broadcast_to(measured, (3, replicates)))
-    return BatchSweep(np.asarray(batch_sizes), *np.stack(results, axis=1), summary.by_loss)
+        by_loss = by_loss or judged_by_loss(run)
+        results.append(np.broadcast_to(_measured(run, by_loss), (3, replicates)))
+    return BatchSweep(np.asarray(batch_sizes), *np.stack(results, axis=1), by_loss)
 
 
-def _mixed_updates(run: Run) -> np.ndarray:
-    """Share (R,) of updates with mixed signs, up to the arrival: around the optimum they are noise or rounding."""
+def _measured(run: Run, by_loss: bool) -> np.ndarray:
+    """(3, R): share of mixed updates, path ratio, steps to 1 %. The last two as `summarize` has them, whose gradients
+    would take more time than the runs."""
     with np.errstate(all="ignore"):
         path = run.weights if run.optimum is None else cut_tail(run.weights, run.optimum)
+        ratio = 1.0 / np.asarray(path_efficiency(path))
         same = unanimous(np.nan_to_num(np.diff(path, axis=1), nan=0.0, posinf=0.0, neginf=0.0))
-    counted = np.isfinite(same).sum(axis=1)
-    return 1.0 - np.divide(np.nansum(same, axis=1), counted, out=np.full(len(same), np.nan), where=counted > 0)
+        counted = np.isfinite(same).sum(axis=1)
+        mixed = 1.0 - np.divide(np.nansum(same, axis=1), counted, out=np.full(len(same), np.nan), where=counted > 0)
+    if run.optimum is None:
+        return np.stack([mixed, ratio, np.full(len(ratio), np.nan)])
+    left = run.excess_losses() if by_loss else np.linalg.norm(run.weights - run.optimum, axis=-1)
+    return np.stack([mixed, ratio, steps_to_level(left, 0.01 * left[:, 0], 0 if run.batches is None else SETTLED)])
 
 
 def affordable_replicates(experiments: Sequence[Experiment], batch_sizes: Sequence[int], seconds: float,
                           memory: int) -> tuple[int, float]:
-    """How many replicates, 20, 10 or 5, of these experiments at all batch sizes fit, and the seconds they take.
-
-    memory: bytes that each single run may take. 0 replicates where not even 5 fit.
-    """
+    """Replicates (20, 10, 5, or 0 where none fit) of all these runs, each within `memory` bytes, and their seconds."""
     total = math.nan
     for replicates in (20, 10, 5):
         costs = [cost(replace(each, batch_size=size), replicates) for each in experiments for size in batch_sizes]
-        total = sum(each.seconds for each in costs)
+        total = MEASURING * sum(each.seconds for each in costs)
         if total <= seconds and max(each.bytes for each in costs) <= memory:
             return replicates, total
     return 0, total

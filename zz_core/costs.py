@@ -1,12 +1,12 @@
-"""What a run will take, before it runs: memory counted from the shapes, time from the work that the engine does.
+"""What a run will take, before it runs: memory and time counted from its sizes.
 
-Times are those of one machine, scaled by how long a fixed piece of work takes on this one. They are meant to be right
-within a factor of 3: enough to refuse what would take too long.
+Meant to be right within a factor of 3, so that a view can refuse what a host cannot bear. The constants are seconds on
+the machine where they were fitted to some 1,000 random runs; `slowness` scales them to the present one.
 """
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,147 +21,226 @@ from zz_core.simulation import MAX_HISTORY_BYTES, history_bytes
 from zz_core.stepping import BLOCK_BYTES, group_size
 from zz_core.treatments import TREATMENTS
 
-CALL = 0.6e-6  # seconds of one NumPy call on a few values, and of the Python around it
-VALUE = 0.6e-9  # seconds of one value in one pass over an array
-YARDSTICK = 0.8e-3  # seconds that `_yardstick` takes where the numbers here were measured
+CALL = 0.6e-6  # a NumPy call on a few values, with the Python around it
+PASS = 0.5e-9  # one value in one pass over an array
+PRODUCT = 0.1e-9  # one multiplication and addition of a matrix product
+SMALL_BYTES = 10_000  # what even the smallest run takes
+YARDSTICK = 0.4e-3  # what `_yardstick` took there
+SEARCHES = BISECTIONS + 12  # evaluations of a line search: the bisections, and the doublings and checks around them
+NEWTON_STEPS = 10  # of a refit of the optimum
+# rules that solve with the batch's P x P curvature: calls, seconds by P², seconds by P³; any other searches a line
+SOLVES = {"gauss_newton": (200, 150e-9, 0.4e-9), "levenberg_marquardt": (60, 12e-9, 0.08e-9)}
 
 
 class Cost(NamedTuple):
-    """What a run takes: the peak of its memory in bytes, its history and data included, and its time."""
+    """The peak memory of a run, its data and its history included, and the time it takes."""
 
     bytes: int
     seconds: float
 
 
-class Shape(NamedTuple):
-    """The sizes that decide the cost of an experiment."""
+class Sizes(NamedTuple):
+    """What decides the cost; shapes as in `Run`."""
 
     rows: int  # N
     inputs: int  # D
-    parameters: int  # P
-    features: int  # columns of the problem whose optimum is solved for
+    parameters: int  # P, all that is learned
+    columns: int  # D, and one more where an offset is learned
     batch: int  # B
-    runs: int  # R, 1 for the full batch, whose replicates are all the same
+    runs: int  # R; 1 for the full batch, whose replicates are all the same
+    group: int  # replicates stepped together
     steps: int  # T
 
-
-def cost(experiment: Experiment, replicates: int = 1) -> Cost:
-    """Memory and time of `simulate(experiment, replicates)`, each within a factor of about 3."""
-    shape = _shape(experiment, replicates)
-    seconds = _setup(experiment, shape) + _draws(experiment, shape) + _steps(experiment, shape)
-    return Cost(_memory(experiment, shape), seconds)
-
-
-def _shape(experiment: Experiment, replicates: int) -> Shape:
-    inputs, learned = experiment.dimensions, TREATMENTS[experiment.treatment].learned
-    return Shape(experiment.rows, inputs, inputs * (1 + learned) + experiment.bias,
-                 inputs + (experiment.bias or learned), experiment.batch_size,
-                 1 if experiment.full_batch else replicates, experiment.steps)
-
-
-def _eigh(size: int) -> float:
-    return 20 * CALL + 75e-9 * size**2 + 0.24e-9 * size**3
-
-
-def _factor(rows: int, columns: int) -> float:
-    """Seconds of a QR and the singular values of what it leaves."""
-    rows, columns = max(rows, columns), min(rows, columns)
-    return 40 * CALL + 5e-9 * rows * columns + 0.15e-9 * rows * columns**2 + 110e-9 * columns**2 + 0.6e-9 * columns**3
-
-
-def _setup(experiment: Experiment, shape: Shape) -> float:
-    values, rank = shape.rows * shape.features, min(shape.rows, shape.features)
-    loss, optimizer = LOSSES[experiment.loss], OPTIMIZERS[experiment.optimizer]
-    total = 300 * CALL + 20 * VALUE * values
-    if INPUTS[experiment.inputs].activated:
-        total += _elementwise("activation", experiment.activation).seconds(shape.rows * shape.inputs)
-        total += 30 * VALUE * values
-    if experiment.treatment == "whiten":
-        total += 2 * _eigh(shape.inputs) + 0.1e-9 * values * shape.inputs
-    teacher = not experiment.uses_labels
-    if teacher and experiment.noise > 0:
-        total += 2 * _factor(shape.rows, shape.inputs + 1)
-    total += _factor(shape.rows, shape.features)
-    if not loss.quadratic and not (teacher and experiment.noise == 0) and experiment.loss != "sigmoid_squared":
-        step = 80 * CALL + 2 * _eigh(rank) + values * (6 * VALUE + 0.1e-9 * rank)
-        total += 15 * (step + 3 * _elementwise("loss", experiment.loss).seconds(shape.rows))
-    if optimizer.critical and experiment.rate_unit == "critical":
-        total += _factor(shape.rows, shape.parameters) + _eigh(shape.parameters) + values * (6 * VALUE + 0.1e-9 * rank)
-    return total
-
-
-def _draws(experiment: Experiment, shape: Shape) -> float:
-    if experiment.full_batch:
-        return 0.0
-    drawn = shape.steps * shape.batch
-    if experiment.sampling == "epoch":
-        per_epoch = shape.rows // shape.batch
-        drawn = -(-shape.steps // per_epoch) * shape.rows * 4
-    return shape.runs * (50 * CALL + 3e-9 * drawn)
-
-
-def _steps(experiment: Experiment, shape: Shape) -> float:
-    loss, optimizer, treatment = LOSSES[experiment.loss], OPTIMIZERS[experiment.optimizer], TREATMENTS[experiment.treatment]
-    slope = _elementwise("loss", experiment.loss)
-    size, batch = shape.parameters, shape.batch
-    group = min(shape.runs, group_size(experiment, size))
-    groups = -(-shape.runs // group)
-    calls, values = 8.0, 0.0
-    if group > 1:
-        calls += 5
-    if treatment.learned:
-        calls += 22
-    seconds = groups * slope.fixed + shape.runs * batch * slope.each
-    # products
-    values += 3 * batch * size
-    if group > 1:
-        seconds += shape.runs * (40e-9 if batch == 1 else 150e-9)
-    if not experiment.full_batch:
-        values += batch * size + 8 * batch
-        if treatment.per_batch:
-            values += 10 * batch * size
-    values += 3 * size
-    if optimizer.needs_batch:
-        pass
-    elif experiment.optimizer != "sgd":
-        rule = _elementwise("optimizer", experiment.optimizer)
-        seconds += groups * rule.fixed + shape.runs * size * rule.each
-    seconds += groups * calls * CALL + shape.runs * values * VALUE
-    block = max(1, min(shape.steps, 1024, BLOCK_BYTES // (8 * group * size * (1 if experiment.full_batch else batch))))
-    seconds += groups * 20 * CALL / block
-    return shape.steps * seconds
+    @property
+    def block(self) -> int:
+        """Steps whose samples are gathered at once."""
+        gathered = self.parameters * (1 if self.batch == self.rows else self.batch)
+        return max(1, min(self.steps, 1024, BLOCK_BYTES // (8 * self.group * gathered)))
 
 
 class Line(NamedTuple):
+    """Seconds of an elementwise function: `fixed` for a call, `each` for a value."""
+
     fixed: float
     each: float
 
-    def seconds(self, values: int) -> float:
+    def of(self, values: int) -> float:
         return self.fixed + self.each * values
 
 
-@cache
-def _elementwise(kind: str, name: str) -> Line:
-    if kind == "activation":
-        function = ACTIVATIONS[name].value
-    elif kind == "loss":
-        loss = LOSSES[name]
-        function = lambda v: loss.slope(v, v)
+def cost(experiment: Experiment, replicates: int = 1) -> Cost:
+    """Memory and time of simulate(experiment, replicates)."""
+    sizes = _sizes(experiment, replicates)
+    seconds = slowness() * _setup_seconds(experiment, sizes) + slowness() * _draw_seconds(experiment, sizes)
+    seconds += sizes.steps * _step_seconds(experiment, sizes)
+    return Cost(_peak_bytes(experiment, sizes, history_bytes(experiment, replicates)), seconds)
+
+
+def largest_steps(experiment: Experiment, replicates: int, seconds: float, bytes: int) -> int:
+    """The largest `steps` with which the experiment fits both budgets and the limit of the history; 0 if none does."""
+    fitting, too_many = 0, BOUNDS["steps"][1] + 1
+    while too_many - fitting > 1:
+        steps = (fitting + too_many) // 2
+        shorter = replace(experiment, steps=steps)
+        predicted = cost(shorter, replicates)
+        fits = predicted.seconds <= seconds and predicted.bytes <= bytes
+        if fits and history_bytes(shorter, replicates) <= MAX_HISTORY_BYTES:
+            fitting = steps
+        else:
+            too_many = steps
+    return fitting
+
+
+def _sizes(experiment: Experiment, replicates: int) -> Sizes:
+    inputs, learned = experiment.dimensions, TREATMENTS[experiment.treatment].learned
+    parameters = inputs * (1 + learned) + experiment.bias
+    runs = 1 if experiment.full_batch else replicates
+    return Sizes(experiment.rows, inputs, parameters, inputs + (experiment.bias or learned), experiment.batch_size, runs,
+                 min(runs, group_size(experiment, parameters)), experiment.steps)
+
+
+def _setup_seconds(experiment: Experiment, sizes: Sizes) -> float:
+    """The data, the treatment, the noise, the optimum and the stability limit."""
+    loss, rows, columns = LOSSES[experiment.loss], sizes.rows, sizes.columns
+    rank, values, teacher = min(rows, columns), rows * columns, not experiment.uses_labels
+    seconds = 400 * CALL + 30 * PASS * values + _factorization(rows, columns)
+    if INPUTS[experiment.inputs].activated:
+        seconds += _activation(experiment.activation).of(rows * sizes.inputs) + 30 * PASS * values
+    if experiment.treatment == "whiten":
+        seconds += 2 * _eigenvectors(sizes.inputs) + PRODUCT * values * sizes.inputs
+    if teacher and experiment.noise > 0:
+        seconds += 2 * _factorization(rows, sizes.inputs + 1)
+    realizable = teacher and experiment.noise == 0
+    if not loss.quadratic and not (realizable and _affine(experiment.treatment)):
+        step = 100 * CALL + 10 * PASS * values + PRODUCT * values * rank + _eigenvectors(rank)
+        seconds += NEWTON_STEPS * (step + 3 * _loss(experiment.loss).of(rows))
+    if OPTIMIZERS[experiment.optimizer].critical and experiment.rate_unit == "critical":
+        seconds += _factorization(rows, sizes.parameters) + _eigenvectors(rank) + 2 * PRODUCT * values * rank
+    return seconds
+
+
+def _eigenvectors(size: int) -> float:
+    return 20 * CALL + 100e-9 * size**2 + 0.25e-9 * size**3
+
+
+def _factorization(rows: int, columns: int) -> float:
+    """QR of a matrix, and the singular value decomposition of what it leaves."""
+    short, long = min(rows, columns), max(rows, columns)
+    return 40 * CALL + 10 * PASS * long * short + 1.5 * PRODUCT * long * short**2 + 120e-9 * short**2 + 0.6e-9 * short**3
+
+
+def _draw_seconds(experiment: Experiment, sizes: Sizes) -> float:
+    if experiment.full_batch:
+        return 0.0
+    drawn = 6e-9 * sizes.steps * sizes.batch
+    if experiment.sampling == "epoch":
+        drawn = 18e-9 * sizes.rows * -(-sizes.steps // (sizes.rows // sizes.batch))
+    return sizes.runs * (50 * CALL + drawn)
+
+
+def _step_seconds(experiment: Experiment, sizes: Sizes) -> float:
+    """One step of all replicates."""
+    optimizer, treatment, loss = OPTIMIZERS[experiment.optimizer], TREATMENTS[experiment.treatment], _loss(experiment.loss)
+    runs, batch, parameters, groups = sizes.runs, sizes.batch, sizes.parameters, -(-sizes.runs // sizes.group)
+    samples = runs * batch
+    calls, seconds = 7.0 + 40 / sizes.block, groups * loss.fixed + samples * loss.each
+    passes = 8 * runs * parameters + 0.8 * samples * parameters
+    if not experiment.full_batch:
+        passes += 7 * samples + (1.2 + 12 * treatment.per_batch) * samples * parameters
+    if sizes.group > 1:  # products of stacks of small matrices, each with a call inside
+        calls, passes = calls + 5, passes + runs * (50 if batch == 1 else 300)
+    if treatment.learned:
+        calls += 24
+    if optimizer.needs_batch:
+        seconds += _batch_rule_seconds(experiment, sizes)
+    elif experiment.optimizer != "sgd":
+        seconds += groups * _rule(experiment.optimizer).fixed + runs * parameters * _rule(experiment.optimizer).each
+    return seconds + slowness() * (groups * calls * CALL + passes * PASS)
+
+
+def _batch_rule_seconds(experiment: Experiment, sizes: Sizes) -> float:
+    """What a rule that asks the batch for more than its gradient adds to a step."""
+    loss, samples, groups = _loss(experiment.loss), sizes.runs * sizes.batch, -(-sizes.runs // sizes.group)
+    if experiment.optimizer in SOLVES:
+        calls, quadratic, cubic = SOLVES[experiment.optimizer]
+        solve = 2 * CALL + quadratic * sizes.parameters**2 + cubic * sizes.parameters**3
+        matrices = samples * (PRODUCT * sizes.parameters**2 + PASS * (6 * sizes.parameters + 50))
+        return loss.of(samples) + slowness() * (groups * calls * CALL + sizes.runs * solve + matrices)
+    if LOSSES[experiment.loss].quadratic and not TREATMENTS[experiment.treatment].learned:
+        return slowness() * (35 * groups * CALL + samples * PASS * sizes.parameters)
+    evaluation = groups * loss.fixed + samples * loss.each + slowness() * (14 * groups * CALL + 8 * samples * PASS)
+    return SEARCHES * evaluation
+
+
+def _peak_bytes(experiment: Experiment, sizes: Sizes, history: int) -> int:
+    """What solving for the optimum takes, or training beside the data and the history, whichever is more."""
+    source, data = INPUTS[experiment.inputs], 8 * sizes.rows * sizes.columns
+    setup = 5 * data
+    if source.real:  # scaled before some rows are chosen
+        setup += 12 * source.rows(BOUNDS["samples"][1], sizes.inputs) * sizes.inputs
+    work = 100 * sizes.steps + 64 * sizes.group * sizes.parameters
+    if experiment.full_batch:
+        draws = 0
+        work += 24 * sizes.rows
     else:
-        rule = OPTIMIZERS[name]
-        function = lambda v: rule.update(v, rule.init(v), Settings(), None)
-    small, large = (_fastest(function, np.full((1, n), 0.5)) for n in (4, 4096))
-    return Line(small, max(0.0, large - small) / 4092)
+        draws = 4 * sizes.steps * sizes.batch
+        if experiment.sampling == "epoch":
+            draws += 16 * min(sizes.steps * sizes.batch + sizes.rows, max(2**20, sizes.rows))
+        copies = 1 + 3 * TREATMENTS[experiment.treatment].per_batch
+        work += 8 * sizes.group * sizes.block * sizes.batch * (3 + copies * sizes.parameters)
+    if experiment.optimizer in SOLVES:
+        work += 16 * sizes.group * sizes.parameters * (sizes.batch + 2 * sizes.parameters)
+    elif OPTIMIZERS[experiment.optimizer].needs_batch:
+        work += 64 * sizes.group * sizes.batch
+    return SMALL_BYTES + max(setup, 3 * data + history + max(work, draws))
 
 
-def _fastest(function: Callable, argument: np.ndarray) -> float:
+@cache
+def _affine(treatment: str) -> bool:
+    return TREATMENTS[treatment].apply(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])).matrix is not None
+
+
+@cache
+def _activation(name: str) -> Line:
+    return _line(ACTIVATIONS[name].value)
+
+
+@cache
+def _loss(name: str) -> Line:
+    return _line(lambda outputs: LOSSES[name].slope(outputs, outputs))
+
+
+@cache
+def _rule(name: str) -> Line:
+    rule = OPTIMIZERS[name]
+    return _line(lambda gradient: rule.update(gradient, rule.init(gradient), Settings(), None))
+
+
+def _line(function: Callable[[np.ndarray], object]) -> Line:
+    small, large = (_fastest(partial(function, np.full((1, size), 0.5)), calls) for size, calls in ((4, 20), (8192, 1)))
+    return Line(small, max(0.0, large - small) / 8188)
+
+
+@cache
+def slowness() -> float:
+    """How many times longer than where the constants come from NumPy takes here: measured once, in a few milliseconds."""
+    return _fastest(_yardstick, 1) / YARDSTICK
+
+
+def _yardstick() -> None:
+    values, matrix = np.full(4, 0.5), np.eye(48) + 0.01
+    for _ in range(100):
+        values = 0.5 * (values + 0.5)
+    np.linalg.eigh(matrix)
+    np.exp(np.full(16384, 0.5)).sum()
+
+
+def _fastest(function: Callable[[], object], calls: int) -> float:
+    """Seconds of a call, the best of a few tries: a busy machine disturbs most of them, seldom all."""
     times = []
-    for _ in range(5):
+    for _ in range(7):
         start = time.perf_counter()
-        function(argument)
-        times.append(time.perf_counter() - start)
+        for _ in range(calls):
+            function()
+        times.append((time.perf_counter() - start) / calls)
     return min(times)
-
-
-def _memory(experiment, shape):
-    return 0

@@ -121,7 +121,11 @@ def _noise(experiment: Experiment, raw: np.ndarray) -> np.ndarray | float:
     if experiment.noise == 0:
         return 0.0
     noise = np.random.default_rng([experiment.data_seed, 1]).standard_normal(len(raw))
-    basis, values, _ = np.linalg.svd(np.column_stack([raw, np.ones(len(raw))]), full_matrices=False)
+    # each column by itself: a saturated activation leaves values of 1e-44, which standardizing brings back
+    columns = raw - raw.mean(axis=0)
+    largest = np.abs(columns).max(axis=0)
+    columns = columns / np.where(largest > 0, largest, 1.0)
+    basis, values, _ = np.linalg.svd(np.column_stack([columns, np.ones(len(raw))]), full_matrices=False)
     basis = basis[:, values > values[0] * len(raw) * np.finfo(float).eps]
     noise = noise - basis @ (basis.T @ noise)
     noise = noise - basis @ (basis.T @ noise)  # twice: the first pass leaves rounding errors of the basis' size

@@ -37,6 +37,11 @@ class Treatment(NamedTuple):
     learned: bool = False
 
 
+def _mean(inputs: np.ndarray) -> np.ndarray:
+    """The mean of each column, exact for a constant one: what rounding left of it would pass for a signal."""
+    return np.where(np.ptp(inputs, axis=0) == 0, inputs[0], inputs.mean(axis=0))
+
+
 def _affine(inputs: np.ndarray, shift: np.ndarray, factor: np.ndarray) -> Treated:
     return Treated((inputs - shift) * factor, shift, factor)
 
@@ -47,18 +52,18 @@ def _none(inputs: np.ndarray) -> Treated:
 
 
 def _center(inputs: np.ndarray) -> Treated:
-    return _affine(inputs, inputs.mean(axis=0), np.ones(inputs.shape[1]))
+    return _affine(inputs, _mean(inputs), np.ones(inputs.shape[1]))
 
 
 def _standardize(inputs: np.ndarray) -> Treated:
     spread = inputs.std(axis=0)
     constant = spread <= 1e-12 * np.abs(inputs).max(axis=0, initial=0.0)
-    return _affine(inputs, inputs.mean(axis=0), 1.0 / np.where(constant, 1.0, spread))
+    return _affine(inputs, _mean(inputs), 1.0 / np.where(constant, 1.0, spread))
 
 
 def _whiten(inputs: np.ndarray) -> Treated:
     """Symmetric whitening: multiply by the inverse square root of the covariance, null directions by 0."""
-    mean = inputs.mean(axis=0)
+    mean = _mean(inputs)
     values, vectors = np.linalg.eigh(np.cov(inputs, rowvar=False, bias=True).reshape(inputs.shape[1], -1))
     kept = values > len(inputs) * np.finfo(float).eps * values[-1]
     matrix = (vectors * np.where(kept, 1.0 / np.sqrt(np.where(kept, values, 1.0)), 0.0)) @ vectors.T
@@ -72,7 +77,7 @@ def normalize_batch(batch: np.ndarray) -> np.ndarray:
 
 
 def _batch_norm(inputs: np.ndarray) -> Treated:
-    return _affine(inputs, inputs.mean(axis=0), 1.0 / np.sqrt(inputs.var(axis=0) + EPSILON))
+    return _affine(inputs, _mean(inputs), 1.0 / np.sqrt(inputs.var(axis=0) + EPSILON))
 
 
 def _layer_norm(inputs: np.ndarray) -> Treated:

@@ -158,7 +158,7 @@ def _remember_page_params(asked: dict[str, str]) -> None:
 
 def _reset() -> None:
     st.session_state.update(DEFAULTS)
-    st.session_state.update({TYPED: False, "_notices": {}, "_resetting": True})
+    st.session_state.update({"_notices": {}, "_resetting": True})
     for name in st.session_state["_page_params"]:
         if name in st.session_state:
             del st.session_state[name]
@@ -182,6 +182,8 @@ def finish_reset() -> None:
         return
     fresh = {name: st.session_state[name] for name in st.session_state["_page_params"] if name in st.session_state}
     st.session_state["_page_params"] = set()
+    if st.session_state[TYPED]:  # not before: new sliders would start at what the URL held until now
+        fresh[TYPED] = False
     if fresh:
         st.session_state["_fresh"] = fresh
         st.rerun()

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from zz_core import Experiment, Run, simulate
-from zz_core.costs import Cost, cost
+from zz_core.costs import Cost, cost, largest_steps
 from zz_core.experiment import DEFAULTS
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.stability import stability_limit
@@ -65,24 +65,16 @@ def _within_budget(predicted: Cost) -> bool:
 
 def _refuse_cost(experiment: Experiment, replicates: int, predicted: Cost) -> NoReturn:
     what = "This run" if replicates == 1 else f"These {replicates} runs"
-    largest = _largest_steps(experiment, replicates)
+    largest = _two_digits_down(largest_steps(experiment, replicates, BUDGET_SECONDS, BUDGET_BYTES))
     advice = (f"Set **Steps** to {largest} or fewer." if largest else
               "Even one step would be too much: lower **Samples**, **Dimensions** or **Batch size**.")
     refuse(f"{what} would take about {predicted.seconds:.0f} s and {predicted.bytes / 2**20:.0f} MiB, more than the "
            f"{BUDGET_SECONDS:.0f} s and {BUDGET_BYTES / 2**20:.0f} MiB that one visitor gets here. {advice}")
 
 
-def _largest_steps(experiment: Experiment, replicates: int) -> int:
-    """The largest number of steps within the budget, two digits of it; 0 where there is none."""
-    fits, too_many = 0, experiment.steps
-    while too_many - fits > 1:
-        middle = (fits + too_many) // 2
-        if affordable(replace(experiment, steps=middle), replicates):
-            fits = middle
-        else:
-            too_many = middle
-    digits = 10 ** max(len(str(fits)) - 2, 0)
-    return fits // digits * digits
+def _two_digits_down(number: int) -> int:
+    unit = 10 ** max(len(str(number)) - 2, 0)
+    return number // unit * unit
 
 
 def refuse(sentence: str) -> NoReturn:

@@ -1,6 +1,5 @@
 """Figures of batch averaging: one batch as arrows, mixed signs and whole runs against the batch size."""
 import textwrap
-from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,10 +13,9 @@ MOST_ARROWS = 64
 SHORTEST_MEAN = 0.4  # of the longest arrow: a mean below this is drawn longer, by a round factor that is said
 STRETCHES = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
 TITLE_WIDTH = 46  # characters a line, so that a title fits on a phone
-REGIME_MARKS = {"across": ("●", "circle", "error across the mean"), "along": ("■", "square", "error along the mean, noisy"),
+REGIME_MARKS = {"across": ("●", "circle", "error across the mean"), "along": ("■", "square", "along it, noisy"),
                 "optimum": ("◆", "diamond", "at the optimum, noisy")}
 LABEL_GAP = 19  # pixels between two labels
-BATCH_AXIS = "batch size (samples a step)"
 
 
 def wrapped(text: str, width: int = TITLE_WIDTH) -> str:
@@ -29,19 +27,16 @@ def drawn_arrows(count: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(count, MOST_ARROWS)).round().astype(int))
 
 
-def arrow_reach(*gradients: np.ndarray) -> float:
+def arrow_reach(gradients: np.ndarray) -> float:
     """Half the side of a square window about the origin that holds these arrows (n, 2)."""
-    largest = max((float(np.abs(g).max(initial=0.0)) for g in gradients), default=0.0)
-    return 1.12 * largest or 1.0
+    return 1.12 * float(np.abs(gradients).max(initial=0.0)) or 1.0
 
 
 def stretch_of(mean: np.ndarray, gradients: np.ndarray) -> int:
     """The round factor by which a mean (2,) that is short beside its arrows (n, 2) is drawn longer, 1 if it is not."""
     longest, length = np.linalg.norm(gradients, axis=-1).max(initial=0.0), np.linalg.norm(mean)
-    fitting = STRETCHES[STRETCHES * length <= longest]
-    if length == 0 or length >= SHORTEST_MEAN * longest or not len(fitting):
-        return 1
-    return int(fitting[-1])
+    short = 0 < length < SHORTEST_MEAN * longest
+    return int(STRETCHES[STRETCHES * length <= longest][-1]) if short else 1
 
 
 def batch_arrows_figure(gradients: np.ndarray, mean: np.ndarray, rows: np.ndarray, slopes: np.ndarray, color: str,
@@ -60,7 +55,7 @@ def batch_arrows_figure(gradients: np.ndarray, mean: np.ndarray, rows: np.ndarra
     _add_arrows(figure, gradients, color, rows, slopes)
     _add_mean(figure, mean, stretch_of(mean, gradients), color, reach)
     framed(figure, wrapped(title), height)
-    figure.update_layout(margin={"t": 60, "l": 64, "b": 44})
+    figure.update_layout(margin={"t": 68, "l": 64, "b": 44})
     limits = [-reach, reach]
     figure.update_xaxes(range=limits, title=axis_titles[0], constrain="domain", nticks=7)
     figure.update_yaxes(range=limits, title=axis_titles[1], scaleanchor="x", constrain="domain", nticks=7)
@@ -127,13 +122,13 @@ def mixed_share_figure(shares: dict[str, MixedShares], color: str, chance: float
         if len(sizes):
             ends[f"{marked(glyph, color)} {label}"] = (sizes[-1], share[-1])
     framed(figure, wrapped(title), height)
-    figure.update_layout(margin_t=64)
-    _batch_axis(figure, next((found.batch_sizes for found in shares.values()), np.array([1])))
-    figure.update_xaxes(title=BATCH_AXIS)
-    figure.update_yaxes(title="gradients with mixed signs (%)", range=[-4, 116], tickvals=[0, 25, 50, 75, 100])
-    figure.add_hline(y=100 * chance, line={"color": GREY, "width": 1.2, "dash": "dot"})
-    _label_ends(figure, ends, pixels=(height - 104) / 120)
-    _label_chance(figure, shares, chance)
+    _batch_axis(figure, next((found.batch_sizes for found in shares.values()), np.array([1])), row=None)
+    figure.update_yaxes(title="gradients with mixed signs (%)", range=[-4, 126], tickvals=[0, 25, 50, 75, 100])
+    crowded = any((np.abs(found.share[:2] - chance) < 0.12).any() for found in shares.values())
+    figure.add_hline(y=100 * chance, line={"color": GREY, "width": 1.2, "dash": "dot"}, annotation={
+        "text": f"signs by chance: {100 * chance:.0f} %", "font": {"size": 14, "color": GREY},
+        "yshift": -22 if crowded else 0}, annotation_position="bottom left" if crowded else "top left")
+    _label_ends(figure, ends, pixels=(height - 104) / 130)
     return figure
 
 
@@ -148,41 +143,33 @@ def _add_band(figure: go.Figure, sizes: np.ndarray, low: np.ndarray, high: np.nd
                        name="interval", **place)
 
 
-def _batch_axis(figure: go.Figure, sizes: np.ndarray) -> None:
+def _batch_axis(figure: go.Figure, sizes: np.ndarray, row: int | None) -> None:
     figure.update_xaxes(type="log", tickvals=sizes, ticktext=[str(size) for size in sizes],
                         range=[-0.04, np.log10(max(sizes[-1], 2)) + 0.04], tickangle=0)
+    figure.update_xaxes(title="batch size (samples a step)", row=row)
 
 
 def _label_ends(figure: go.Figure, ends: dict[str, tuple[float, float]], pixels: float) -> None:
     """Name each line above its end; pixels: of one unit of y. Labels that would touch are moved apart."""
     names = sorted(ends, key=lambda name: ends[name][1])
-    wanted = [min(pixels * ends[name][1] + 14, 108 * pixels) for name in names]
-    for name, center in zip(names, spread(wanted, LABEL_GAP, 110 * pixels), strict=True):
+    wanted = [pixels * ends[name][1] + 14 for name in names]
+    for name, center in zip(names, spread(wanted, LABEL_GAP, 122 * pixels), strict=True):
         x, y = ends[name]
         figure.add_annotation(x=np.log10(x), y=float(y), text=name, showarrow=False, xanchor="right", xshift=8,
                               yshift=center - pixels * y, font_size=14)
 
 
-def spread(wanted: Sequence[float], gap: float, top: float) -> list[float]:
-    """Ascending positions moved apart to at least `gap`, none above `top`."""
-    centers = list(wanted)
-    for k in range(1, len(centers)):
-        centers[k] = max(centers[k], centers[k - 1] + gap)
-    for k in range(len(centers) - 1, -1, -1):
-        centers[k] = min(centers[k], top - gap * (len(centers) - 1 - k))
-    return centers
+def spread(wanted: list[float], gap: float, top: float) -> list[float]:
+    """Ascending positions moved apart to at least `gap`, and all down where the last would pass `top`."""
+    centers = wanted[:1]
+    for position in wanted[1:]:
+        centers.append(max(position, centers[-1] + gap))
+    return [center - max(0.0, centers[-1] - top) for center in centers]
 
 
-def _label_chance(figure: go.Figure, shares: dict[str, MixedShares], chance: float) -> None:
-    """Name the chance level at its start, above or below it, wherever fewer lines pass."""
-    starts = np.concatenate([np.empty(0), *(found.share[:3] for found in shares.values())]) - chance
-    below = chance > 0.1 and (np.abs(starts + 0.06) < 0.06).sum() < (np.abs(starts - 0.06) < 0.06).sum()
-    figure.add_annotation(x=0, xref="paper", xanchor="left", xshift=6, y=100 * chance, yshift=-11 if below else 11,
-                          text=f"signs by chance: {100 * chance:.0f} %", showarrow=False, font={"size": 14, "color": GREY})
-
-
-RATIO_TICKS = np.array([1, 1.5, 2, 3, 5, 10, 20, 50, 100])
-PANELS = {"mixed_updates": "updates with<br>mixed signs (%)", "path_ratio": "path / straight line", "steps": "steps to 1 %"}
+LOG_TICKS = np.outer(10.0 ** np.arange(6), [1, 2, 3, 5]).ravel()
+PANELS = {"mixed_updates": "updates with<br>mixed signs (%)", "path_ratio": "path / straight line",
+          "steps": "steps to 1 %"}
 
 
 def batch_sweep_figure(sweeps: dict[str, BatchSweep], longest: int, title: str, height: int = 760) -> go.Figure:
@@ -193,28 +180,29 @@ def batch_sweep_figure(sweeps: dict[str, BatchSweep], longest: int, title: str, 
     """
     figure = make_subplots(rows=len(PANELS), cols=1, shared_xaxes=True, vertical_spacing=0.06)
     for row, (name, axis) in enumerate(PANELS.items(), start=1):
-        figure.update_yaxes(title=axis, type="linear" if row == 1 else "log", row=row)
+        figure.update_yaxes(title=axis, type="log", tickvals=LOG_TICKS, row=row)
         for (twin, sweep), color in zip(sweeps.items(), (RAW, CENTERED), strict=False):
             _add_median(figure, sweep, name, longest, twin, color, row)
         _label_starts(figure, row)
+    if any((np.isinf(sweep.steps).mean(axis=1) >= 0.5).any() for sweep in sweeps.values()):
+        figure.add_annotation(x=1, xref="x domain", y=np.log10(1.5 * longest), text=f"not reached in {longest} steps",
+                              font_size=14, showarrow=False, xanchor="right", yshift=14, row=3, col=1)
     framed(figure, wrapped(title), height)
-    figure.update_layout(margin_t=64)
-    figure.update_yaxes(range=[-6, 112], tickvals=[0, 50, 100], row=1)
-    figure.update_yaxes(tickvals=RATIO_TICKS, row=2)
-    figure.update_yaxes(tickvals=np.outer(10.0 ** np.arange(6), [1, 2, 5]).ravel(), row=3)
-    _batch_axis(figure, next((sweep.batch_sizes for sweep in sweeps.values()), np.array([1])))
-    figure.update_xaxes(title=BATCH_AXIS, row=len(PANELS))
+    figure.update_yaxes(tickvals=LOG_TICKS[LOG_TICKS <= longest], row=3)  # above: runs that do not arrive
+    figure.update_yaxes(type="linear", range=[-6, 112], tickvals=[0, 50, 100], row=1)
+    _batch_axis(figure, next((sweep.batch_sizes for sweep in sweeps.values()), np.array([1])), row=len(PANELS))
     return figure
 
 
 def _add_median(figure: go.Figure, sweep: BatchSweep, name: str, longest: int, twin: str, color: str, row: int) -> None:
     values = getattr(sweep, name) * (100 if name == "mixed_updates" else 1)
-    known = np.isfinite(np.where(np.isinf(values), 0.0, values)).any(axis=1)
+    known = (values > 0).any(axis=1) if row > 1 else np.isfinite(values).any(axis=1)  # no zero on a logarithmic axis
     values, sizes = values[known], sweep.batch_sizes[known]
     if not len(sizes):
         return
-    # order statistics, so that runs that never arrive count as slower than all others instead of spoiling a mean
-    low, middle, high = np.nanquantile(values, [0.25, 0.5, 0.75], axis=1, method="closest_observation")
+    # no interpolation, or one run that never arrives would make a quartile infinite or undefined
+    low, high = np.nanquantile(values, [0.25, 0.75], axis=1, method="closest_observation")
+    middle = np.nanmedian(values, axis=1)
     arrived = np.isfinite(sweep.steps[known]).mean(axis=1)
     top = 1.5 * longest
     _add_band(figure, sizes, np.minimum(low, top), np.minimum(high, top), color, row=row, col=1)
@@ -223,9 +211,6 @@ def _add_median(figure: go.Figure, sweep: BatchSweep, name: str, longest: int, t
                        customdata=np.round(100 * arrived).astype(np.uint8),
                        marker={"size": 9, "symbol": np.where(arrived > 0.5, "circle", "circle-open")},
                        hovertemplate="B = %{x}: %{y:.3g}<br>%{customdata} % of the runs arrive")
-    if name == "steps" and np.isinf(middle).any():
-        figure.add_annotation(x=1, xref="x domain", y=np.log10(top), text=f"not reached in {longest} steps",
-                              showarrow=False, xanchor="right", yshift=-16, font={"size": 14, "color": GREY}, row=row, col=1)
 
 
 def _label_starts(figure: go.Figure, row: int) -> None:
@@ -233,7 +218,8 @@ def _label_starts(figure: go.Figure, row: int) -> None:
     lines = [trace for trace in figure.select_traces(row=row, col=1) if trace.name != "interval"]
     heights = [np.asarray(line.y if row == 1 else 100 * np.log10(line.y), float) for line in lines]
     above = [height[min(2, len(height) - 1)] <= height[0] for height in heights]
-    if len(lines) == 2 and abs(heights[0][0] - heights[1][0]) < 20:  # no room for both on one side
+    span = np.ptp(np.concatenate(heights)) if lines else 0.0
+    if len(lines) == 2 and abs(heights[0][0] - heights[1][0]) <= 0.3 * span:  # no room for both on one side
         above = [heights[0][0] >= heights[1][0], heights[0][0] < heights[1][0]]
     for line, height, over in zip(lines, heights, above, strict=True):
         figure.add_annotation(x=np.log10(line.x[0]), y=height[0] / (1 if row == 1 else 100), showarrow=False,
@@ -243,32 +229,39 @@ def _label_starts(figure: go.Figure, row: int) -> None:
 
 def arrows_title(name: str, gradients: np.ndarray, mean: np.ndarray) -> str:
     """What the arrows show: how many samples (B, D) push all weights one way, and whether their mean (D,) does."""
-    both = "both weights" if len(mean) == 2 else f"all {len(mean)} weights"
-    alike, same = unanimous(gradients), unanimous(mean)
-    count = f"{np.nansum(alike):.0f} of {len(gradients)} samples" if len(gradients) > 1 else "the sample"
+    weights = "both weights" if len(mean) == 2 else f"all {len(mean)} weights"
+    alike, same = np.nansum(unanimous(gradients)), unanimous(mean)
     end = "their mean is zero" if np.isnan(same) else "so does their mean" if same else "their mean does not"
-    return f"{name.capitalize()}: {count} push{'' if len(gradients) > 1 else 'es'} {both} one way; {end}"
+    return f"{name.capitalize()}: {alike:.0f} of {len(gradients)} samples push {weights} one way; {end}"
 
 
-def sweep_title(raw: BatchSweep, other: BatchSweep) -> str:
-    """The verdict of two sweeps, from their medians at one sample a step and at the full batch."""
+def sweep_title(sweeps: dict[str, BatchSweep]) -> str:
+    """The verdict of a raw sweep and its twin, from their medians at one sample a step and at the full batch."""
+    raw, other = sweeps.values()
     ratio, steps, better = (np.median(values, axis=1) for values in (raw.path_ratio, raw.steps, other.steps))
-    if not ratio[0] >= 1.2 * ratio[-1]:
-        return "There is hardly a zig-zag for the batch to mend"
-    if np.isinf(steps[-1]) and np.isinf(better[-1]) or np.isnan(steps[-1]):
-        return "The zig-zag goes"
-    return "The zig-zag goes, the slowness stays" if steps[-1] >= 2 * better[-1] else "The zig-zag goes, and nothing slow is left"
+    zigzag = "The zig-zag goes" if ratio[0] >= 1.2 * ratio[-1] else "There is hardly a zig-zag to mend"
+    if np.isnan(steps).any():
+        return zigzag
+    if np.isinf(steps).all() and np.isinf(better).all():
+        return f"{zigzag}; no batch size brings a run to 1 %"
+    return f"{zigzag}, the slowness stays" if steps[-1] >= 2 * better[-1] else (
+        f"{zigzag}; {list(sweeps)[1]} inputs are hardly faster")
 
 
 def shares_title(name: str, shares: dict[str, MixedShares]) -> str:
     """The verdict on signs at fixed weights, from the shares at one sample and at the largest batch sizes."""
-    first, last = ({regime: found.share[np.isfinite(found.share)][k] for regime, found in shares.items()
-                    if np.isfinite(found.share).any()} for k in (0, -1))
-    if "across" not in first or "optimum" not in first:
-        return f"{name.capitalize()}: how often a batch's gradient has mixed signs"
-    if min(first.values()) > 0.25:
-        return f"{name.capitalize()}: a single sample's gradient already has mixed signs"
-    mends = last["across"] - first["across"] > 0.2
-    return (f"{name.capitalize()}: averaging mixes signs "
-            + ("where the error lies across the mean" if mends and last["optimum"] < last["across"] - 0.2
-               else "everywhere" if mends else "hardly anywhere"))
+    ends = {regime: found.share[three_points(found.share)] for regime, found in shares.items()}
+    verdict = "how often a batch's gradient has mixed signs"
+    if all(len(ends.get(regime, ())) for regime in ("across", "optimum")):
+        mends, too = (ends[regime][-1] - ends[regime][0] > 0.2 for regime in ("across", "optimum"))
+        verdict = "averaging mixes signs" if mends else "averaging hardly mixes signs"
+        verdict += " where the error lies across the mean" if mends and not too else ""
+        if min(ends["across"][0], ends["optimum"][0]) > 0.25:
+            verdict = "a single sample's gradient already has mixed signs"
+    return f"{name.capitalize()}: {verdict}"
+
+
+def three_points(shares: np.ndarray) -> list[int]:
+    """Which of the shares (K,) to name in words: the first, the middle and the last that are known."""
+    known = np.flatnonzero(np.isfinite(shares)).tolist()
+    return list(dict.fromkeys([known[0], known[len(known) // 2], known[-1]])) if known else []

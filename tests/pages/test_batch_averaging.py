@@ -1,0 +1,103 @@
+"""The Batch averaging page, alone: charts, numbers from the run, what the URL asks for, and its sentences."""
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+PAGE = Path(__file__).parents[2] / "pages" / "batch_averaging.py"
+
+
+def opened(**query: str) -> AppTest:
+    app = AppTest.from_file(str(PAGE), default_timeout=120)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def figures(app: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+def values(array) -> np.ndarray:
+    if isinstance(array, dict):
+        return np.frombuffer(base64.b64decode(array["bdata"]), array["dtype"])
+    return np.array(array, float)
+
+
+def traces(figure: dict, name: str) -> list[dict]:
+    return [trace for trace in figure["data"] if trace.get("name") == name]
+
+
+def words(app: AppTest) -> str:
+    return " ".join(element.value for element in [*app.markdown, *app.info, *app.warning])
+
+
+def test_it_answers_its_question_with_numbers_of_the_run():
+    app = opened()
+    assert "batch mend" in app.title[0].value
+    assert len(figures(app)) == 4 and len(app.metric) == 3
+    sweep = figures(app)[3]
+    mixed, ratio, steps = (values(trace["y"]) for trace in traces(sweep, "raw"))
+    assert app.metric[0].value == f"{mixed[0]:.0f} % → {mixed[-1]:.0f} %"
+    assert app.metric[1].value == f"{ratio[0]:.1f}x → {ratio[-1]:.1f}x"
+    assert f"**{steps[0]:.0f}** to **{steps[-1]:.0f}**" in app.markdown[0].value
+    assert "the slowness stays" in app.markdown[0].value
+
+
+def test_the_url_sets_the_step_the_batch_and_the_inputs_shown():
+    app = opened(step_shown="5", batch_shown="32", inputs_shown="zero-centered")
+    raw, twin, shares, _ = figures(app)
+    assert len(values(traces(raw, "samples' gradients")[0]["x"])) == 32
+    assert "of 32 samples" in raw["layout"]["title"]["text"].replace("<br>", " ")
+    assert shares["layout"]["title"]["text"].startswith("Zero-centered")
+    assert "31 more at the same weights" in words(app)
+    assert app.slider(key="step_shown").value == 5
+
+
+def test_a_larger_batch_size_shows_the_runs_own_batch():
+    app = opened(batch_size="128")
+    assert len(values(traces(figures(app)[0], "samples' gradients")[0]["x"])) == 64
+    assert "64 of 128 arrows" in words(app) and "more at the same weights" not in words(app)
+
+
+def test_more_than_two_weights_are_a_projection_and_say_so():
+    app = opened(dimensions="8")
+    assert "projection" in words(app)
+    assert figures(app)[0]["layout"]["xaxis"]["title"]["text"] == "gradient along the mean"
+
+
+def test_one_weight_has_a_sentence_in_place_of_the_signs():
+    app = opened(dimensions="1", target_angle="0")
+    assert len(figures(app)) == 1 and "only one sign" in words(app)
+
+
+def test_a_task_without_an_optimum_has_a_sentence():
+    app = opened(inputs="breast_cancer", target="labels", loss="sigmoid_squared")
+    assert "no known optimum" in words(app) and len(figures(app)) == 3
+
+
+def test_divergence_is_reported():
+    assert "Diverged at step" in words(opened(learning_rate="2.0", optimizer="momentum", steps="400", batch_size="256"))
+
+
+def test_too_much_work_is_refused_with_what_to_change():
+    app = opened(samples="65536", dimensions="64", steps="20", batch_size="1", target_angle="90")
+    assert not figures(app) and "lower" in words(app)
+
+
+@pytest.mark.parametrize("query", [
+    {"inputs": "digits", "dimensions": "16"}, {"inputs": "wine", "bias": "true", "target": "labels"},
+    {"inputs": "wine", "target": "labels", "loss": "logistic"}, {"treatment": "batch_norm"},
+    {"treatment": "input_bias", "bias": "true"},
+    {"treatment": "layer_norm"},
+    {"optimizer": "adam", "rate_unit": "absolute", "learning_rate": "0.05"}, {"inputs": "one_hot", "samples": "2"},
+    {"inputs": "factorial"}, {"steps": "1"}, {"distance": "0"}, {"noise": "0.5"}, {"sampling": "epoch"},
+    {"rate_unit": "absolute", "learning_rate": "0.5"}, {"optimizer": "gauss_newton"}, {"learning_rate": "2.0"},
+], ids=str)
+def test_it_runs_for(query):
+    assert figures(opened(**query))
