@@ -2,8 +2,8 @@
 
     python -m benchmarks.interactive            needs playwright and an installed Chromium or Chrome
 
-Both servers run on this machine and take turns, so that a busy machine slows both. The key press moves the learning rate
-by one notch; a page counts as drawn when all its charts hold new data and have been plotted.
+Both servers run on this machine and take turns, so that a busy machine slows both. The key press moves the learning
+rate by one notch; a page counts as drawn when the charts that depend on it hold new data and have been plotted.
 """
 import argparse
 import json
@@ -28,14 +28,16 @@ PAGES = ("", "trajectories", "gradient-signs", "batch-averaging")
 # Milliseconds from the key press until `done` holds and has been painted
 WATCH = """(charts) => {
     const all = () => [...document.querySelectorAll('.js-plotly-plot')]
-    const before = new Set(all().map(chart => chart.data)), text = document.querySelector('[data-testid="stMain"]').innerText
+    const words = () => document.querySelector('[data-testid="stMain"]').innerText
+    const before = new Set(all().map(chart => chart.data)), text = words()
     const done = () => charts ? all().length > 0 && all().every(c => c._fullLayout && c.querySelector('.main-svg'))
             && all().filter(c => !before.has(c.data)).length >= Math.min(charts, all().length)
             && document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-        : document.querySelector('[data-testid="stMain"]').innerText !== text
+        : words() !== text
     window.zzTook = new Promise(resolve => document.addEventListener('keydown', () => {
         const start = performance.now()
-        const look = () => done() ? requestAnimationFrame(() => resolve(performance.now() - start)) : requestAnimationFrame(look)
+        const painted = () => resolve(performance.now() - start)
+        const look = () => requestAnimationFrame(done() ? painted : look)
         look()
     }, { once: true, capture: true }))
 }"""
@@ -115,7 +117,8 @@ def changed_charts(page: Page, charts: int) -> int:
     page.get_by_role("slider", name="Learning rate").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_timeout(6000)
-    return page.evaluate("[...document.querySelectorAll('.js-plotly-plot')].filter(c => !window.zzOld.has(c.data)).length")
+    return page.evaluate(
+        "[...document.querySelectorAll('.js-plotly-plot')].filter(c => !window.zzOld.has(c.data)).length")
 
 
 if __name__ == "__main__":

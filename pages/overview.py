@@ -5,7 +5,7 @@ import streamlit as st
 
 from zz_core.measures import unanimous_by_chance
 from zz_core.stability import condition, eigenvalues
-from zz_core.summary import summarize
+from zz_core.summary import summarize_twins
 from zz_view import cards, controls, page, runs, share
 from zz_view.figures.trajectories import plane_figure
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
@@ -26,7 +26,7 @@ four = {f"{name}, {how}": runs.get(replace(twin, batch_size=size))
         for how, size in ((each, small), ("full batch", experiment.rows))
         for name, twin in zip(names, twins, strict=True)}
 colors = dict(zip(four, (RAW, CENTERED) * 2, strict=True))
-sums = [summarize(run) for run in four.values()]
+sums = summarize_twins(*four.values())
 ratio = [page.two_digits(s.path_ratio[0], "x") for s in sums]
 steps = [page.in_steps(s.steps[0]) for s in sums]
 same = [page.percent(s.same_sign[0]) for s in sums]
@@ -36,8 +36,8 @@ goal = "1 % of the excess loss" if sums[0].by_loss else "1 % of the distance"
 
 page.header("What is the zig-zag, and what is really slow?",
             f"With {each}, {raw} inputs take a path {page.lengths(sums[0].path_ratio[0])}: **{steps[0]}**. With the "
-            f"full batch the path is {page.lengths(sums[2].path_ratio[0])}: **{steps[2]}**. {twin.capitalize()}, the same two runs: **{steps[1]}** and "
-            f"**{steps[3]}**.")
+            f"full batch the path is {page.lengths(sums[2].path_ratio[0])}: **{steps[2]}**. {twin.capitalize()}, "
+            f"the same two runs: **{steps[1]}** and **{steps[3]}**.")
 for name, run in four.items():
     if note := runs.divergence_note(run):
         st.warning(f"{name.capitalize()}: {note}", icon=":material/warning:")
@@ -48,8 +48,8 @@ for k, (column, (name, run)) in enumerate(zip(st.columns(4), four.items(), stric
     figure.update_layout(title_font_size=14, margin={"l": 36, "r": 0, "t": 52, "b": 40})
     figure.update_yaxes(title_standoff=0)
     with column:
-        page.chart(figure, f"overview_{k}", f"Path of the weights on the loss contours, {name}: {ratio[k]} the straight "
-                   f"line, {same[k]} of the gradients with one sign, {goal}: {steps[k]}.")
+        page.chart(figure, f"overview_{k}", f"Path of the weights on the loss contours, {name}: {ratio[k]} the "
+                   f"straight line, {same[k]} of the gradients with one sign, {goal}: {steps[k]}.")
     charts[f"overview_{k}"] = plane_marks(run, pictures[name], rows)
 player(charts, step_words(dict(list(four.items())[:2]), rows), key="overview_player")
 

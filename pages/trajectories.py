@@ -3,7 +3,7 @@ import numpy as np
 import streamlit as st
 
 from zz_core.measures import unanimous_by_chance
-from zz_core.summary import summarize
+from zz_core.summary import summarize_twins
 from zz_view import controls, page, runs, share
 from zz_view.figures.trajectories import loss_figure, plane_figure
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
@@ -18,7 +18,7 @@ others = st.slider("Other seeds, as faint lines", 0, 20, key="other_seeds", bind
 names = left, right = runs.twin_names(experiment)
 pair = {name: runs.get(twin, 1 + others) for name, twin in zip(names, runs.twins(experiment), strict=True)}
 colors = dict(zip(names, (RAW, CENTERED), strict=True))
-sums = {name: summarize(run) for name, run in pair.items()}
+sums = dict(zip(names, summarize_twins(*pair.values()), strict=True))
 ratio = {name: page.two_digits(s.path_ratio[0], "x") for name, s in sums.items()}
 steps = {name: page.in_steps(s.steps[0]) for name, s in sums.items()}
 same = {name: page.percent(s.same_sign[0]) for name, s in sums.items()}

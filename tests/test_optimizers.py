@@ -179,6 +179,15 @@ def test_full_batch_gauss_newton_arrives_in_one_step():
     assert run.biases[0, 1] == pytest.approx(run.optimum_bias, abs=1e-9)
 
 
+@pytest.mark.parametrize(("small", "found"), [(1e-2, 3.0), (1e-4, 3.0), (1e-6, 0.0)])
+def test_gauss_newton_counts_eigenvalues_below_1e_10_of_the_largest_as_zero(small, found):
+    """Features of sizes 1 and `small` have eigenvalues 1 and `small`²; the target is (2, 3)."""
+    x = np.diag([1.0, small])
+    run = train((x, x @ np.array([2.0, 3.0])), optimizer="gauss_newton", learning_rate=1.0, samples=2, batch_size=2,
+                steps=1)
+    np.testing.assert_allclose(run.weights[0, 1], [2.0, found], atol=1e-6)
+
+
 def test_levenberg_marquardt_shrinks_every_mode_and_never_alternates():
     """Factor mu / (l + mu) per eigenvalue: l1 = 2.0625 along the mean, 0.0625 across it."""
     run = train(inputs="factorial", dimensions=8, batch_size=256, optimizer="levenberg_marquardt", learning_rate=1.0,
@@ -283,6 +292,18 @@ def test_the_searched_step_is_a_minimum_along_the_gradient(loss, treatment, bias
         assert start_slope < 0 and along(1.0) < along(0.0)
         assert abs(slope) < 1e-5 * abs(start_slope)
         assert along(1 + 0.05) > along(1.0) < along(1 - 0.05)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_search_is_not_put_off_by_rounding_beside_the_minimum(seed):
+    """There the losses of two points differ by rounding alone: such a step used to be halved, and not to turn at right
+    angles any more."""
+    run = train(loss="logistic", treatment="whiten", samples=20, batch_size=20, dimensions=3, noise=0.4, data_seed=seed,
+                optimizer="steepest_descent", steps=60)
+    gradients = run.gradients()[0]
+    sizes = np.linalg.norm(gradients, axis=1)
+    cosines = (gradients[1:] * gradients[:-1]).sum(axis=1) / (sizes[1:] * sizes[:-1])
+    assert np.abs(cosines[sizes[1:] > 1e-12]).max() < 0.02
 
 
 def test_the_line_search_stays_put_at_the_optimum():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from zz_core import Experiment, simulate
-from zz_core.summary import summarize
+from zz_core.summary import summarize, summarize_twins
 
 DEFAULT = Experiment(steps=600)
 
@@ -61,3 +61,12 @@ def test_a_diverging_run_has_a_summary(batch_size):
     run = simulate(replace(DEFAULT, learning_rate=5.0, batch_size=batch_size, noise=0.1))
     assert run.diverged_at[0] > 0
     assert np.isinf(summarize(run).steps[0])
+
+
+def test_twins_are_judged_alike():
+    raw, whitened = (simulate(replace(DEFAULT, treatment=name, batch_size=256)) for name in ("none", "whiten"))
+    assert not summarize(raw).by_loss and summarize(whitened).by_loss
+    both = summarize_twins(raw, whitened)
+    assert both[0].by_loss and both[1].by_loss
+    excess = raw.excess_losses()[0]
+    assert both[0].steps[0] == np.flatnonzero(excess <= 0.01 * excess[0])[0]

@@ -23,7 +23,13 @@ class Summary(NamedTuple):
     by_loss: bool
 
 
-def summarize(run: Run, tolerance: float = 0.01) -> Summary:
+def summarize_twins(*twins: Run) -> list[Summary]:
+    """Summaries of runs that are compared: if one has to be judged by the excess loss, all are."""
+    by_loss = any(judged_by_loss(run) for run in twins)
+    return [summarize(run, by_loss=by_loss) for run in twins]
+
+
+def summarize(run: Run, tolerance: float = 0.01, by_loss: bool = False) -> Summary:
     """Measure a run against its optimum; NaN where there is none, infinite steps where it is not reached.
 
     Real data, and whatever changes the parametrization, are judged by the excess loss: in the distance to the optimum
@@ -35,7 +41,7 @@ def summarize(run: Run, tolerance: float = 0.01) -> Summary:
         signs = unanimous(np.where(np.isfinite(path[:, 1:]), run.gradients(), 0.0))
         counted = np.isfinite(signs).sum(axis=1)
         same = np.divide(np.nansum(signs, axis=1), counted, out=np.full(len(signs), np.nan), where=counted > 0)
-    by_loss = judged_by_loss(run)
+    by_loss = by_loss or judged_by_loss(run)
     window = 0 if run.batches is None else SETTLED
     if run.optimum is None:
         steps = np.full(len(ratio), np.nan)
@@ -48,6 +54,7 @@ def summarize(run: Run, tolerance: float = 0.01) -> Summary:
 
 
 def judged_by_loss(run: Run) -> bool:
+    """Whether the distance to the optimum says little about this run, or means another thing than for its raw twin."""
     experiment = run.experiment
     return (INPUTS[experiment.inputs].real or run.optimum_bias is not None
             or experiment.treatment in ("standardize", "whiten", "batch_norm", "layer_norm", "rms_norm"))

@@ -3,6 +3,8 @@
 The entry script draws all of them on every run, before the page: a bound control that is not drawn leaves the URL, and
 controls drawn by the pages would lose a link's values at the first change of page.
 """
+from contextlib import nullcontext
+
 import streamlit as st
 
 from zz_core import Experiment
@@ -88,7 +90,9 @@ def _ignored(values: dict[str, Value]) -> dict[str, str]:
 def _rows(rows: tuple[tuple[str, ...], ...], reasons: dict[str, str]) -> dict[str, Value]:
     values = {}
     for names in rows:
-        for place, name in zip(st.columns(len(names), vertical_alignment="bottom"), names, strict=True):
+        # a column around a single control would only take time, for every visitor at every change
+        places = [nullcontext()] if len(names) == 1 else st.columns(len(names), vertical_alignment="bottom")
+        for place, name in zip(places, names, strict=True):
             with place:
                 values[name] = _control(name, reasons.get(name))
     return values

@@ -38,7 +38,8 @@ HELP: dict[str, str] = {
     "dimensions": "How many weights learn. The more there are, the steeper the mean's direction beside all others: "
                   "κ = 1 + D·m²/v for independent inputs of mean m and variance v.",
     "treatment": "What is done to the inputs before the neuron sees them. Whatever subtracts each feature's mean "
-                 "removes the steep direction; scaling alone does not.",
+                 "removes the steep direction; scaling alone does not. Batches that normalize themselves disagree a "
+                 "little about the task, so batch_norm runs settle at a small loss of their own.",
     "batch_size": "Samples averaged in each step. A single one moves all weights the same way if its inputs are "
                   "positive. Averaging lets signs differ; the valley stays as narrow. As many as there are samples is "
                   "the full batch.",

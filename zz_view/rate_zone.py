@@ -35,16 +35,18 @@ def zone_words(experiment: Experiment) -> str:
     limit = runs.limit(experiment)
     absolute = experiment.rate_unit == "absolute"
     fraction = rate / limit if absolute else rate
+    words = zone(fraction, keeps_momentum="momentum" in optimizer.uses)
     inputs = runs.twin_names(experiment)[experiment.treatment != "none"]
     if absolute:
-        return f"{zone(fraction)} {100 * fraction:.2g} % of the stability limit {limit:.3g} of {inputs} inputs."
-    return f"{zone(fraction)} On {inputs} inputs the rate is {fraction * limit:.3g}, the limit {limit:.3g}."
+        return f"{words} {100 * fraction:.2g} % of the stability limit {limit:.3g} of {inputs} inputs."
+    return f"{words} On {inputs} inputs the rate is {fraction * limit:.3g}, the limit {limit:.3g}."
 
 
-def zone(fraction: float) -> str:
+def zone(fraction: float, keeps_momentum: bool = False) -> str:
     """The zone of a rate that is this fraction of the stability limit."""
     if fraction < CALM:
-        return ":green[:material/check_circle: **Calm:** no overshoot.]"
+        rest = "momentum may still swing past" if keeps_momentum else "a zig-zag comes from samples, not from overshoot"
+        return f":green[:material/check_circle: **Calm:** {rest}.]"
     if fraction <= LIMIT:
         return ":yellow[:material/show_chart: **Zig-zag:** steps overshoot.]"
     return ":red[:material/warning: **Can diverge:** beyond the limit.]"

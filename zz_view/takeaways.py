@@ -29,15 +29,15 @@ def takeaways(measured: Measured) -> list[str]:
 
 def _one_sign(m: Measured) -> str:
     sign = "are all positive" if m.all_positive else "are not all positive"
-    return (f"**One sample, one sign.** A sample's gradient is ∂L/∂f times its inputs: where they are all positive, all its "
-            f"components share a sign. Here the {m.raw} inputs {sign}, and with {m.each} {percent(m.same_sign[0])} of the "
-            f"gradients have one sign ({m.twin} {percent(m.same_sign[1])}, by chance {percent(m.chance)}).")
+    return ("**One sample, one sign.** A sample's gradient is ∂L/∂f times its inputs: where they are all positive, all "
+            f"its components share a sign. Here the {m.raw} inputs {sign}, and with {m.each} {percent(m.same_sign[0])} of "
+            f"the gradients have one sign ({m.twin} {percent(m.same_sign[1])}, by chance {percent(m.chance)}).")
 
 
 def _the_bend(m: Measured) -> str:
     more = ", more than the signs ask for: its steps also overshoot" if m.path_ratio[0] > math.sqrt(2) else ""
-    return (f"**The signs bend the path, they do not block it.** With two opposite quadrants to move in, the shortest way is "
-            f"at most √2 ≈ 1.4 times the straight line. With {m.each} the {m.raw} run walked "
+    return ("**The signs bend the path, they do not block it.** With two opposite quadrants to move in, the shortest "
+            f"way is at most √2 ≈ 1.4 times the straight line. With {m.each} the {m.raw} run walked "
             f"{two_digits(m.path_ratio[0], 'x')}{more}.")
 
 
@@ -52,8 +52,8 @@ def _the_batch(m: Measured) -> str:
 
 
 def _the_valley(m: Measured) -> str:
-    numbers = (f"The valley is {two_digits(m.condition[0])} times as steep along its steepest direction as along its flattest "
-               f"({m.twin} {two_digits(m.condition[1])}), whatever the batch size. {m.twin.capitalize()}: "
+    numbers = (f"The valley is {two_digits(m.condition[0])} times as steep along its steepest direction as along its "
+               f"flattest ({m.twin} {two_digits(m.condition[1])}), whatever the batch size. {m.twin.capitalize()}: "
                f"{in_steps(m.steps[1])} with {m.each}, {in_steps(m.steps[3])} with the full batch.")
     faster = m.steps[1] < m.steps[0] / 2 and m.steps[3] < m.steps[2] / 2
     headline = "What is slow is the shape of the valley" if faster else f"Here {m.twin} inputs are not much faster"

@@ -2,7 +2,8 @@
 import pytest
 
 PAGES = ["/", "/trajectories", "/gradient-signs", "/batch-averaging"]
-WIDER = """() => [...document.querySelectorAll('[data-testid="stMain"]')].some(e => e.scrollWidth > e.clientWidth + 2)"""
+WIDER = """() => [...document.querySelectorAll('[data-testid="stMain"]')]
+    .some(main => main.scrollWidth > main.clientWidth + 2)"""
 
 
 def exceptions(page) -> list[str]:

@@ -151,11 +151,13 @@ def test_a_control_that_does_not_apply_keeps_its_value_and_its_place_in_the_addr
     assert option(page, "activation") == "tanh" and query_of(page)["activation"] == "tanh"
     type_number(page, "seed", "5")
     settle(page)
-    assert query_of(page) == {"activation": "tanh", "momentum": "0.5", "optimizer": "adam", "inputs": "wine", "seed": "5"}
+    assert query_of(page) == {"activation": "tanh", "momentum": "0.5", "optimizer": "adam", "inputs": "wine",
+                              "seed": "5"}
 
 
 def test_one_button_resets_everything_for_good(page, settle):
-    open_page(page, settle, "/trajectories?batch_size=8&learning_rate=0.0123&activation=tanh&other_seeds=3&foo=1&steps=x")
+    open_page(page, settle, "/trajectories?batch_size=8&learning_rate=0.0123&activation=tanh&other_seeds=3"
+                            "&foo=1&steps=x")
     page.get_by_role("button", name="Reset all controls").click()
     page.wait_for_function("location.search === ''")
     settle(page)

@@ -39,7 +39,7 @@ def visit(script=a_page_with_a_run, **query: str) -> AppTest:
 
 
 def test_the_very_first_visitor_gets_the_menu_of_the_dashboard():
-    """Streamlit would serve the folder of pages with a menu of its own until some visitor has run the dashboard once."""
+    """Streamlit would serve the folder of pages with a menu of its own until someone has run the dashboard once."""
     script = "import dashboard; from streamlit.runtime.pages_manager import PagesManager as manager; " \
              "print(manager.uses_pages_directory, type(dashboard.app).__name__)"
     result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -110,7 +110,7 @@ def test_a_diverged_run_says_when_and_what_to_change():
     assert runs.divergence_note(simulate(Experiment(steps=50))) is None
     run = simulate(Experiment(learning_rate=3.0, batch_size=256, steps=1000))
     note = runs.divergence_note(run)
-    assert note == (f"Diverged at step {run.diverged_at[0]}: lower the learning rate (now 3 times the stability limit).")
+    assert note == f"Diverged at step {run.diverged_at[0]}: lower the learning rate (now 3 times the stability limit)."
     several = runs.divergence_note(simulate(Experiment(learning_rate=5.0, steps=2000), 4))
     assert several.startswith("4 of 4 seeds diverged, the first at step ")
 
@@ -126,7 +126,8 @@ def test_the_table_holds_every_step_of_every_seed(more):
     run = simulate(Experiment(dimensions=3, steps=5, seed=7, **more), 2)
     rows = table({"raw": run, "other": run})
     assert len(rows) == 2 * 2 * 6
-    assert list(rows["step"][:6]) == list(range(6)) and set(rows["seed"]) == {7, 8} and set(rows["run"]) == {"raw", "other"}
+    assert list(rows["step"][:6]) == list(range(6))
+    assert set(rows["seed"]) == {7, 8} and set(rows["run"]) == {"raw", "other"}
     assert np.array_equal(rows[["w1", "w2", "w3"]][6:12], run.weights[1])
     assert np.array_equal(rows["loss"][:6], run.losses()[0])
     assert list(rows["gradient_has_one_sign"][:5]) == [1.0] * 5 and np.isnan(rows["gradient_has_one_sign"][5])

@@ -61,7 +61,8 @@ def plane_figure(picture: PlanePicture, title: str, height: int = 440) -> go.Fig
     _add_ends(figure, picture)
     framed(figure, title, height)
     figure.update_xaxes(range=window.x, title=picture.axis_titles[0], constrain="domain", zeroline=False)
-    figure.update_yaxes(range=window.y, title=picture.axis_titles[1], scaleanchor="x", constrain="domain", zeroline=False)
+    figure.update_yaxes(range=window.y, title=picture.axis_titles[1], scaleanchor="x", constrain="domain",
+                        zeroline=False)
     return figure
 
 
@@ -96,7 +97,8 @@ def _add_ends(figure: go.Figure, picture: PlanePicture) -> None:
         x=_small(points[:, 0]), y=_small(points[:, 1]), mode="markers+text", name="start and optimum", text=words,
         # toward the middle of the picture, so that no label is cut off
         textposition=["middle left" if point[0] > middle else "middle right" for point in points],
-        textfont={"size": 14}, marker={"symbol": symbols, "size": 13, "color": GREY, "line": {"width": 2, "color": GREY}},
+        textfont={"size": 14},
+        marker={"symbol": symbols, "size": 13, "color": GREY, "line": {"width": 2, "color": GREY}},
         hovertemplate="%{text}: %{x:.3g}, %{y:.3g}<extra></extra>")
 
 
