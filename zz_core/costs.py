@@ -104,23 +104,40 @@ def _sizes(experiment: Experiment, replicates: int) -> Sizes:
 def _setup_seconds(experiment: Experiment, sizes: Sizes) -> float:
     """The data, the treatment, the noise, the optimum and the stability limit."""
     loss, rows, columns = LOSSES[experiment.loss], sizes.rows, sizes.columns
-    rank, values, teacher = min(rows, columns), rows * columns, not experiment.uses_labels
+    rank, values = min(rows, columns), rows * columns
     seconds = 600 * CALL + 30 * PASS * values
     if INPUTS[experiment.inputs].activated:
         seconds += _activation(experiment.activation).of(rows * sizes.inputs) + 30 * PASS * values
     if experiment.treatment == "whiten":
         seconds += 200 * CALL + 2 * _eigenvectors(sizes.inputs) + PRODUCT * values * sizes.inputs
-    if teacher and experiment.noise > 0:
+    if _noisy(experiment):
         seconds += 2 * _factorization(rows, sizes.inputs + 1)
-    realizable = teacher and (loss.quadratic or experiment.noise == 0)
-    if realizable or experiment.loss != "sigmoid_squared":  # which has no known minimum otherwise
+    if _solvable(experiment):
         seconds += _factorization(rows, columns)
-        if not (loss.quadratic or realizable and _affine(experiment.treatment)):
+        if not (loss.quadratic or _realizable(experiment) and _affine(experiment.treatment)):
             step = 130 * CALL + 10 * PASS * values + PRODUCT * values * rank + _eigenvectors(rank)
             seconds += NEWTON_STEPS * (step + 3 * _loss(experiment.loss).of(rows))
-    if OPTIMIZERS[experiment.optimizer].critical and experiment.rate_unit == "critical":
+    if _needs_limit(experiment):
         seconds += _factorization(rows, sizes.parameters) + _eigenvectors(rank) + 2 * PRODUCT * values * rank
     return seconds
+
+
+def _noisy(experiment: Experiment) -> bool:
+    return experiment.noise > 0 and not experiment.uses_labels
+
+
+def _realizable(experiment: Experiment) -> bool:
+    """Whether the teacher itself is the optimum."""
+    return not experiment.uses_labels and (LOSSES[experiment.loss].quadratic or experiment.noise == 0)
+
+
+def _solvable(experiment: Experiment) -> bool:
+    """Whether an optimum is looked for."""
+    return _realizable(experiment) or experiment.loss != "sigmoid_squared"
+
+
+def _needs_limit(experiment: Experiment) -> bool:
+    return OPTIMIZERS[experiment.optimizer].critical and experiment.rate_unit == "critical"
 
 
 def _eigenvectors(size: int) -> float:
@@ -180,7 +197,7 @@ def _batch_rule_seconds(experiment: Experiment, sizes: Sizes) -> float:
 def _peak_bytes(experiment: Experiment, sizes: Sizes, history: int) -> int:
     """What solving for the optimum takes, or training beside the data and the history, whichever is more."""
     source, data = INPUTS[experiment.inputs], 8 * sizes.rows * sizes.columns
-    setup = 5 * data
+    setup = (5 if _noisy(experiment) or _solvable(experiment) or _needs_limit(experiment) else 2) * data
     if source.real:  # scaled before some rows are chosen
         setup += 12 * source.rows(BOUNDS["samples"][1], sizes.inputs) * sizes.inputs
     work = 100 * sizes.steps + 64 * sizes.group * sizes.parameters

@@ -41,8 +41,9 @@ def stability_limit(experiment: Experiment, task: Task) -> float:
     H^+ E[|x|^2 x x'] on the range of H, c = 1/B (0 for the full batch), k the loss curvature's bound, beta the
     momentum and a = 1/(1 + beta) for momentum, (1 + 2 beta)/(1 + beta) for Nesterov, 1 otherwise. Exact for the full
     batch and for isotropic centered Gaussian inputs, else safe and often conservative. Infinite for inputs that are
-    all zero. It is a local limit, near the optimum, for input_bias, and for momentum unless the loss is squared: far out,
-    heavy-ball runs can cycle on a loss whose curvature varies (Lessard, Recht and Packard, SIAM J. Optim. 26, 2016).
+    all zero. It is a local limit, near the optimum, for input_bias, and for momentum unless the loss is squared:
+    far out, heavy-ball runs can cycle on a loss whose curvature varies (Lessard, Recht and Packard, SIAM J. Optim. 26,
+    2016).
     """
     features, batch_size = local_features(experiment, task), experiment.batch_size
     beta = experiment.momentum if experiment.optimizer in ("momentum", "nesterov") else 0.0

@@ -35,19 +35,25 @@ def zone_words(experiment: Experiment) -> str:
     limit = runs.limit(experiment)
     absolute = experiment.rate_unit == "absolute"
     fraction = rate / limit if absolute else rate
-    words = zone(fraction, keeps_momentum="momentum" in optimizer.uses)
+    words = zone(fraction, _calm(experiment))
     inputs = runs.twin_names(experiment)[experiment.treatment != "none"]
     if absolute:
         return f"{words} {100 * fraction:.2g} % of the stability limit {limit:.3g} of {inputs} inputs."
     return f"{words} On {inputs} inputs the rate is {fraction * limit:.3g}, the limit {limit:.3g}."
 
 
-def zone(fraction: float, keeps_momentum: bool = False) -> str:
-    """The zone of a rate that is this fraction of the stability limit."""
+def zone(fraction: float, calm: str = "no overshoot") -> str:
+    """The zone of a rate that is this fraction of the stability limit; `calm` says what that means for the run."""
     if fraction < CALM:
-        rest = "momentum may still swing past" if keeps_momentum else "a zig-zag comes from samples, not from overshoot"
-        return f":green[:material/check_circle: **Calm:** {rest}.]"
+        return f":green[:material/check_circle: **Calm:** {calm}.]"
     if fraction <= LIMIT:
-        return ":yellow[:material/show_chart: **Zig-zag:** steps overshoot.]"
+        return ":yellow[:material/show_chart: **Zig-zag:** steps begin to overshoot.]"
     return ":red[:material/warning: **Can diverge:** beyond the limit.]"
 
+
+def _calm(experiment: Experiment) -> str:
+    if "momentum" in OPTIMIZERS[experiment.optimizer].uses:
+        return "but momentum may swing past"
+    if experiment.full_batch:
+        return "no overshoot"
+    return "a zig-zag comes from single samples, not from overshoot"

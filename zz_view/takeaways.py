@@ -30,8 +30,9 @@ def takeaways(measured: Measured) -> list[str]:
 def _one_sign(m: Measured) -> str:
     sign = "are all positive" if m.all_positive else "are not all positive"
     return ("**One sample, one sign.** A sample's gradient is ∂L/∂f times its inputs: where they are all positive, all "
-            f"its components share a sign. Here the {m.raw} inputs {sign}, and with {m.each} {percent(m.same_sign[0])} of "
-            f"the gradients have one sign ({m.twin} {percent(m.same_sign[1])}, by chance {percent(m.chance)}).")
+            f"its components share a sign. Here the {m.raw} inputs {sign}, and with {m.each} "
+            f"{percent(m.same_sign[0])} of the gradients have one sign ({m.twin} {percent(m.same_sign[1])}, "
+            f"by chance {percent(m.chance)}).")
 
 
 def _the_bend(m: Measured) -> str:
