@@ -19,10 +19,10 @@ from zz_core.inputs import INPUTS
 from zz_core.losses import LOSSES
 from zz_core.neuron import BISECTIONS
 from zz_core.optimizers import OPTIMIZERS, Settings
-from zz_core.simulation import MAX_HISTORY_BYTES, history_bytes
-from zz_core.stepping import BLOCK_BYTES, group_size
+from zz_core.stepping import BLOCK_BYTES, group_size, kept_steps
 from zz_core.treatments import TREATMENTS
 
+MAX_HISTORY_BYTES = 512 * 2**20
 CALL = 0.6e-6  # a NumPy call on a few values, with the Python around it
 PASS = 0.5e-9  # one value in one pass over an array
 PRODUCT = 0.1e-9  # one multiplication and addition of a matrix product
@@ -68,6 +68,17 @@ class Line(NamedTuple):
 
     def of(self, values: int) -> float:
         return self.fixed + self.each * values
+
+
+def history_bytes(experiment: Experiment, replicates: int = 1, every: int = 1, dtype: type = np.float64,
+                  shape: tuple[int, int] | None = None) -> int:
+    """Memory of the run's history: weights, biases, input biases and batches. shape: (N, D) of given data."""
+    samples, dimensions = shape or (experiment.rows, experiment.dimensions)
+    parameters = dimensions * (1 + TREATMENTS[experiment.treatment].learned) + experiment.bias
+    path = len(kept_steps(experiment.steps, every)) * parameters * np.dtype(dtype).itemsize
+    if experiment.batch_size == samples:  # all replicates are one run, and nothing is drawn
+        return path
+    return replicates * (path + experiment.steps * experiment.batch_size * 4)
 
 
 def cost(experiment: Experiment, replicates: int = 1) -> Cost:

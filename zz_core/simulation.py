@@ -3,16 +3,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zz_core.costs import MAX_HISTORY_BYTES, cost, history_bytes
 from zz_core.experiment import Experiment
 from zz_core.losses import LOSSES
 from zz_core.neuron import InputBias, Linear, build_neuron
 from zz_core.stability import absolute_rate
-from zz_core.stepping import BLOCK_BYTES, draw_batches, kept_steps, run_steps
+from zz_core.stepping import BLOCK_BYTES, draw_batches, run_steps
 from zz_core.task import Task, build_task
-from zz_core.treatments import TREATMENTS
 
-MAX_HISTORY_BYTES = 512 * 2**20
-
+__all__ = ["MAX_HISTORY_BYTES", "Run", "cost", "history_bytes", "simulate"]
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -166,17 +165,6 @@ class Run:
     def _refuse_thinned(self, what: str) -> None:
         if len(self.step_index) != self.experiment.steps + 1:
             raise ValueError(f"every: must be 1 for {what}, since a thinned history has lost the steps between")
-
-
-def history_bytes(experiment: Experiment, replicates: int = 1, every: int = 1, dtype: type = np.float64,
-                  shape: tuple[int, int] | None = None) -> int:
-    """Memory of the run's history: weights, biases, input biases and batches. shape: (N, D) of given data."""
-    samples, dimensions = shape or (experiment.rows, experiment.dimensions)
-    parameters = dimensions * (1 + TREATMENTS[experiment.treatment].learned) + experiment.bias
-    path = len(kept_steps(experiment.steps, every)) * parameters * np.dtype(dtype).itemsize
-    if experiment.batch_size == samples:  # all replicates are one run, and nothing is drawn
-        return path
-    return replicates * (path + experiment.steps * experiment.batch_size * 4)
 
 
 def simulate(experiment: Experiment, replicates: int = 1, *, data: tuple[np.ndarray, np.ndarray | None] | None = None,
