@@ -48,6 +48,7 @@ def visit() -> None:
     if controls.reset_asked():
         st.switch_page(page, query_params={})  # empties the URL, whatever else it held
     page.run()
+    controls.check_page_params()
     controls.finish_reset()
     freeze_imports()
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from zz_core import Experiment
 from zz_core.experiment import BOUNDS, CHOICES, DEFAULTS, FIELD_TYPES, ignored_fields, parse
+from zz_core.inputs import INPUTS
 from zz_view import runs
 from zz_view.fields import COMMON, FOLDED, TRACKS, help_text, label, on_track, typed_step
 from zz_view.rate_zone import rate_zone
@@ -16,6 +17,7 @@ from zz_view.rate_zone import rate_zone
 Value = str | int | float | bool
 BOUND = {"bind": "query-params", "persist_state": "session"}
 TYPED = "_typed"  # whether numbers are typed instead of dragged
+REAL_STEPS = 2000  # with real data the slow directions take about this long
 DECIDES_WHAT_APPLIES = ("inputs", "target", "bias", "optimizer")
 
 
@@ -66,7 +68,9 @@ def _sidebar() -> dict[str, Value]:
                   width="stretch")
     with zone:
         rate_zone(values)
-    st.session_state.setdefault("_notices", _notices(asked, values))
+    if "_notices" not in st.session_state:  # the first run of this visit
+        st.session_state["_notices"] = _notices(asked, values)
+        st.session_state["_asked_of_page"] = {name: text for name, text in asked.items() if name not in DEFAULTS}
     return values
 
 
@@ -108,7 +112,8 @@ def _control(name: str, ignored_because: str | None) -> Value:
     if kind is str:
         options = CHOICES[name]
         if len(options) > 2:
-            return st.selectbox(options=options, index=options.index(default), **common)
+            react = {"on_change": _suit_steps} if name == "inputs" else {}
+            return st.selectbox(options=options, index=options.index(default), **common, **react)
         return st.segmented_control(options=options, default=default, required=True, width="stretch", **common)
     if name in TRACKS and not st.session_state[TYPED]:
         low, high, step = TRACKS[name]
@@ -116,6 +121,13 @@ def _control(name: str, ignored_because: str | None) -> Value:
     low, high = map(kind, BOUNDS[name])
     return st.number_input(min_value=low, max_value=high, value=default, step=typed_step(name),
                            format="%d" if kind is int else "%.6g", **common)
+
+
+def _suit_steps() -> None:
+    """Real data need longer runs: choosing them by hand raises the steps, unless the visitor has set them."""
+    usual, real = DEFAULTS["steps"], INPUTS[st.session_state["inputs"]].real
+    if st.session_state["steps"] == (usual if real else REAL_STEPS):
+        st.session_state["steps"] = REAL_STEPS if real else usual
 
 
 def _notices(asked: dict[str, str], values: dict[str, Value]) -> dict[str, tuple[Value, str]]:
@@ -142,14 +154,17 @@ def _dropped(name: str, text: str, used: Value) -> str:
         rule = "could not be used"
     except ValueError as error:
         rule = runs.split_message(error)[2]
-    shown = text.replace("`", "")[:40]
-    return f"The link asks for {label(name).lower()} `{shown}`, which {rule}. `{used}` is used instead."
+    return f"The link asks for {label(name).lower()} `{_shown(text)}`, which {rule}. `{used}` is used instead."
+
+
+def _shown(text: str) -> str:
+    return text.replace("`", "")[:40]  # a URL may hold anything
 
 
 def _show_notices(values: dict[str, Value]) -> None:
     """Each sentence stays until its field changes."""
-    notices = st.session_state["_notices"]
-    for name in [name for name, (used, _) in notices.items() if values[name] != used]:
+    notices, now = st.session_state["_notices"], {**st.session_state, **values}
+    for name in [name for name, (used, _) in notices.items() if now.get(name) != used]:
         del notices[name]
     if notices:
         st.info("\n\n".join(sentence for _, sentence in notices.values()), icon=":material/link_off:")
@@ -174,6 +189,18 @@ def reset_asked() -> bool:
         st.session_state["_reset_page"] = True
         return True
     return False
+
+
+def check_page_params() -> None:
+    """After the page's first run: say which of its own parameters it could not take, which only its controls know."""
+    asked = st.session_state.pop("_asked_of_page", {})
+    taken = {name: st.session_state[name] for name in asked if name in st.session_state}
+    dropped = {name: (value, f"The link asks for {label(name).lower()} `{_shown(asked[name])}`, which this page does "
+                             f"not offer. `{value}` is used instead.")
+               for name, value in taken.items() if not _same(asked[name], value)}
+    if dropped:
+        st.session_state["_notices"] |= dropped
+        st.rerun()
 
 
 def finish_reset() -> None:

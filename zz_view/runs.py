@@ -68,8 +68,12 @@ def _refuse_cost(experiment: Experiment, replicates: int, predicted: Cost) -> No
     largest = _two_digits_down(largest_steps(experiment, replicates, BUDGET_SECONDS, BUDGET_BYTES))
     advice = (f"Set **Steps** to {largest} or fewer." if largest else
               "Even one step would be too much: lower **Samples**, **Dimensions** or **Batch size**.")
-    refuse(f"{what} would take about {predicted.seconds:.0f} s and {predicted.bytes / 2**20:.0f} MiB, more than the "
-           f"{BUDGET_SECONDS:.0f} s and {BUDGET_BYTES / 2**20:.0f} MiB that one visitor gets here. {advice}")
+    over = []
+    if predicted.seconds > BUDGET_SECONDS:
+        over.append(f"about {predicted.seconds:.0f} s, more than the {BUDGET_SECONDS:.0f} s")
+    if predicted.bytes > BUDGET_BYTES:
+        over.append(f"{predicted.bytes / 2**20:.0f} MiB, more than the {BUDGET_BYTES / 2**20:.0f} MiB")
+    refuse(f"{what} would take {' and '.join(over)} that one visitor gets here. {advice}")
 
 
 def _two_digits_down(number: int) -> int:

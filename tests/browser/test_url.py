@@ -207,3 +207,9 @@ def test_the_run_and_the_experiment_can_be_downloaded(page, settle, tmp_path):
     lines = files["zig-zag-gaussian-2d-batch4-seed0.csv"].splitlines()
     assert lines[0] == "run,seed,step,w1,w2,loss,gradient_has_one_sign" and len(lines) == 1 + 2 * 21
     assert json.loads(files["zig-zag-gaussian-2d-batch4-seed0.json"])["experiment"]["batch_size"] == 4
+
+
+def test_a_bad_value_of_a_page_s_own_control_gets_a_sentence(page, settle):
+    open_page(page, settle, "/trajectories?other_seeds=999")
+    assert "other seeds `999`".replace("`", "") in sentences(page) and "0 is used instead" in sentences(page)
+    assert page.zz_errors == []

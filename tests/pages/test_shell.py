@@ -140,3 +140,18 @@ def test_the_experiment_file_holds_all_fields_and_the_version():
     assert written["experiment"] == asdict(experiment) and Experiment(**written["experiment"]) == experiment
     assert written["version"]
     assert file_stem(experiment) == "zig-zag-wine-13d-batch1-seed0"
+
+
+def test_choosing_real_data_by_hand_raises_the_steps_and_back():
+    at = visit()
+    at.selectbox(key="inputs").select("digits").run()
+    assert at.number_input(key="steps").value == 2000
+    at.selectbox(key="inputs").select("gaussian").run()
+    assert at.number_input(key="steps").value == 200
+
+
+def test_steps_that_a_visitor_or_a_link_has_set_stay():
+    at = visit(steps="300")
+    at.selectbox(key="inputs").select("wine").run()
+    assert at.number_input(key="steps").value == 300
+    assert visit(inputs="wine").number_input(key="steps").value == 200
