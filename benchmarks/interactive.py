@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -28,7 +29,7 @@ PAGES = ("", "trajectories", "gradient-signs", "batch-averaging")
 # Milliseconds from the key press until `done` holds and has been painted
 WATCH = """(charts) => {
     const all = () => [...document.querySelectorAll('.js-plotly-plot')]
-    const words = () => document.querySelector('[data-testid="stMain"]').innerText
+    const words = () => document.querySelector('[data-testid="stMain"] [data-testid="stMarkdown"]')?.innerText
     const before = new Set(all().map(chart => chart.data)), text = words()
     const done = () => charts ? all().length > 0 && all().every(c => c._fullLayout && c.querySelector('.main-svg'))
             && all().filter(c => !before.has(c.data)).length >= Math.min(charts, all().length)
@@ -68,15 +69,18 @@ def settle(page: Page) -> None:
 
 
 def press(page: Page, charts: int, key: str) -> float:
+    page.bring_to_front()  # a tab in the background is not painted
     page.get_by_role("slider", name="Learning rate").focus()
     page.evaluate(WATCH, charts)
     page.keyboard.press(key)
-    took = page.evaluate("window.zzTook")
+    took = page.evaluate("Promise.race([window.zzTook, new Promise(r => setTimeout(() => r(null), 8000))])")
+    if took is None:
+        raise SystemExit(f"{page.url} was not drawn within 8 s")
     page.wait_for_timeout(400)
     return took
 
 
-def measure(repeats: int) -> dict[str, dict[str, float]]:
+def measure(pages: Sequence[str], repeats: int) -> dict[str, dict[str, float]]:
     """Median milliseconds of the empty app and of each page, and their ratio."""
     binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -86,7 +90,7 @@ def measure(repeats: int) -> dict[str, dict[str, float]]:
         try:
             browser = playwright.chromium.launch(executable_path=binary, args=["--disable-gpu"])
             return {name or "overview": compare(browser, servers[0][1], f"{servers[1][1]}/{name}", repeats)
-                    for name in PAGES}
+                    for name in pages}
         finally:
             for server, _ in servers:
                 server.terminate()
@@ -99,7 +103,7 @@ def compare(browser, empty_url: str, url: str, repeats: int) -> dict[str, float]
     for page in (empty, full):
         settle(page)
     charts = full.locator(".js-plotly-plot").count()
-    changing = changed_charts(full, charts)
+    changing = changed_charts(full)
     times = {"empty": [], "page": []}
     for _ in range(repeats):
         times["empty"].append(press(empty, 0, "ArrowRight"))
@@ -111,12 +115,13 @@ def compare(browser, empty_url: str, url: str, repeats: int) -> dict[str, float]
     return {**medians, "ratio": medians["page"] / medians["empty"], "charts": charts}
 
 
-def changed_charts(page: Page, charts: int) -> int:
+def changed_charts(page: Page) -> int:
     """How many charts a key press changes: some pages have pictures that do not depend on the rate."""
+    page.bring_to_front()
     page.evaluate("window.zzOld = new Set([...document.querySelectorAll('.js-plotly-plot')].map(c => c.data))")
     page.get_by_role("slider", name="Learning rate").focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(6000)
+    page.wait_for_timeout(4000)
     return page.evaluate(
         "[...document.querySelectorAll('.js-plotly-plot')].filter(c => !window.zzOld.has(c.data)).length")
 
@@ -124,9 +129,10 @@ def changed_charts(page: Page, charts: int) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--pages", nargs="+", default=PAGES, help="url paths; \"\" is the overview")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    rows = measure(arguments.repeats)
+    rows = measure(arguments.pages, arguments.repeats)
     if arguments.json:
         print(json.dumps(rows, indent=1))
     else:

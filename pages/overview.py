@@ -44,9 +44,9 @@ for name, run in four.items():
 
 pictures, rows, charts = plane_pictures(four, colors), positions(next(iter(four.values()))), {}
 for k, (column, (name, run)) in enumerate(zip(st.columns(4), four.items(), strict=True)):
-    figure = plane_figure(pictures[name], f"{name[0].upper()}{name[1:]}<br>{ratio[k]}, {steps[k]}", height=330)
-    figure.update_layout(title_font_size=14, margin={"l": 36, "r": 0, "t": 52, "b": 40})
-    figure.update_yaxes(title_standoff=0)
+    figure = plane_figure(pictures[name], f"{name[0].upper()}{name[1:]}<br>{ratio[k]}, {steps[k]}", height=330,
+                          margin={"l": 36, "r": 0, "t": 52, "b": 40})
+    figure.layout.title.font.size = 14
     with column:
         page.chart(figure, f"overview_{k}", f"Path of the weights on the loss contours, {name}: {ratio[k]} the "
                    f"straight line, {same[k]} of the gradients with one sign, {goal}: {steps[k]}.")

@@ -182,7 +182,7 @@ def _newton(features: np.ndarray, targets: np.ndarray, loss: Loss, start: np.nda
         gradient = white.T @ loss.slope(outputs, targets) / len(targets)
         step = _newton_step(white, outputs, targets, loss, gradient)
         before, scale = loss.value(outputs, targets).mean(), 1.0
-        arrived = gradient @ step <= 1e-13 * before
+        arrived = gradient @ step <= 1e-13 * before + 1e-28  # a loss that can be driven to 0 stops at rounding errors
         # near the minimum the loss shows rounding errors only, and the last step is taken on trust
         while not arrived and loss.value(outputs - scale * (white @ step), targets).mean() > before:
             scale /= 2

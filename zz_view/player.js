@@ -10,6 +10,13 @@ function chartOf(key) {
   return chart?._fullLayout?.xaxis?._length ? chart : null;
 }
 
+const unpacked = text => new Float32Array(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
+
+function unpack(mark) {
+  const arrays = ["x", "y", "dx", "dy"].filter(name => name in mark).map(name => [name, unpacked(mark[name])]);
+  return { ...mark, ...Object.fromEntries(arrays) };
+}
+
 function make(tag, attributes, parent) {
   const node = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -30,12 +37,12 @@ function layerOf(chart, redraw) {
 
 function drawMark(parent, mark, t, toX, toY) {
   const { kind, color, x, y, dx, dy } = mark;
-  if (x[t] === null || y[t] === null) return;
+  if (!Number.isFinite(x[t]) || !Number.isFinite(y[t])) return;
   if (kind === "outline") {
-    const points = dx.map((d, k) => `${toX(x[t] + d)},${toY(y[t] + dy[k])}`).join(" ");
+    const points = Array.from(dx, (d, k) => `${toX(x[t] + d)},${toY(y[t] + dy[k])}`).join(" ");
     make("polygon", { points, fill: color, "fill-opacity": 0.3 }, parent);
   } else if (kind === "arrow") {
-    if (dx[t] === null || dy[t] === null) return;
+    if (!Number.isFinite(dx[t]) || !Number.isFinite(dy[t])) return;
     const from = [toX(x[t]), toY(y[t])], to = [toX(x[t] + dx[t]), toY(y[t] + dy[t])];
     const length = Math.hypot(to[0] - from[0], to[1] - from[1]) || 1;
     const ux = (to[0] - from[0]) / length, uy = (to[1] - from[1]) / length, bx = to[0] - 12 * ux, by = to[1] - 12 * uy;
@@ -59,13 +66,14 @@ export default function (component) {
   const root = parentElement.querySelector(".player");
   const range = root.querySelector("input"), words = root.querySelector(".words");
   const playButton = root.querySelector('[data-do="play"]'), icon = playButton.querySelector("path");
+  const charts = Object.entries(data.charts).map(([key, marks]) => [key, marks.map(unpack)]);
   const last = data.words.length - 1;
   let now = Math.min(positions.get(data.name) ?? 0, last), timer = null, wanted = false;
   const seen = new Map();
 
   function draw(onlyNew) {
     wanted = false;
-    for (const [key, marks] of Object.entries(data.charts)) {
+    for (const [key, marks] of charts) {
       const chart = chartOf(key);
       if (!chart || (onlyNew === true && seen.get(key) === chart)) continue;
       seen.set(key, chart);

@@ -4,7 +4,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from zz_view.theme import FAINT, GREY, framed
+from zz_view.theme import FAINT, GREY, drawn
 
 GRID_POINTS = 80
 RINGS = 10  # contour bands
@@ -44,26 +44,38 @@ def window_around(*point_sets: np.ndarray) -> Window:
     return Window(*(tuple(float(v) for v in (c - half, c + half)) for c in center))
 
 
-def plane_figure(picture: PlanePicture, title: str, height: int = 440) -> go.Figure:
+def plane_figure(picture: PlanePicture, title: str, height: int = 440, margin: dict | None = None) -> go.Figure:
     """The path of the weights on the loss contours, with its start, its target, and other seeds behind it."""
-    path, window, figure = picture.paths[0], picture.window, go.Figure()
-    kept = thinned(len(path), DRAWN_POINTS)
-    _add_contours(figure, picture)
-    for other in picture.paths[1:]:
-        figure.add_scatter(x=_small(other[kept, 0]), y=_small(other[kept, 1]), mode="lines", name="another seed",
-                           line={"color": picture.color, "width": 1}, opacity=0.22, hoverinfo="skip")
-    figure.add_scatter(
-        x=_small(path[kept, 0]), y=_small(path[kept, 1]), mode="lines+markers", name=picture.name,
-        line={"color": picture.color, "width": 1.5}, customdata=picture.steps[kept].astype(np.int32),
-        # later points are stronger, so that order shows
-        marker={"size": 5, "color": picture.color, "opacity": np.linspace(0.3, 1, len(kept), dtype=np.float32)},
-        hovertemplate="step %{customdata}<br>%{x:.3g}, %{y:.3g}<extra></extra>")
-    _add_ends(figure, picture)
-    framed(figure, title, height)
-    figure.update_xaxes(range=window.x, title=picture.axis_titles[0], constrain="domain", zeroline=False)
-    figure.update_yaxes(range=window.y, title=picture.axis_titles[1], scaleanchor="x", constrain="domain",
-                        zeroline=False)
+    kept = thinned(picture.paths.shape[1], DRAWN_POINTS)
+    seeds = [_faint(other[kept], picture.color) for other in picture.paths[1:]]
+    traces = [_contours(picture), *seeds, _path(picture, kept), _ends(picture)]
+    figure = drawn(traces, title, height,
+                   x={"range": picture.window.x, "title": _axis_title(picture.axis_titles[0]), "constrain": "domain",
+                      "zeroline": False},
+                   y={"range": picture.window.y, "title": _axis_title(picture.axis_titles[1]), "constrain": "domain",
+                      "zeroline": False, "scaleanchor": "x"})
+    if margin:
+        figure.layout.margin = margin
     return figure
+
+
+def _axis_title(text: str) -> dict:
+    return {"text": text, "standoff": 6}
+
+
+def _faint(path: np.ndarray, color: str) -> dict:
+    return {"type": "scatter", "name": "another seed", "x": _small(path[:, 0]), "y": _small(path[:, 1]),
+            "mode": "lines", "line": {"color": color, "width": 1}, "opacity": 0.22, "hoverinfo": "skip"}
+
+
+def _path(picture: PlanePicture, kept: np.ndarray) -> dict:
+    path = picture.paths[0][kept]
+    # later points are stronger, so that order shows
+    marker = {"size": 5, "color": picture.color, "opacity": np.linspace(0.3, 1, len(kept), dtype=np.float32)}
+    return {"type": "scatter", "x": _small(path[:, 0]), "y": _small(path[:, 1]), "mode": "lines+markers",
+            "name": picture.name, "line": {"color": picture.color, "width": 1.5}, "marker": marker,
+            "customdata": picture.steps[kept].astype(np.int32),
+            "hovertemplate": "step %{customdata}<br>%{x:.3g}, %{y:.3g}<extra></extra>"}
 
 
 def thinned(count: int, most: int) -> np.ndarray:
@@ -75,47 +87,41 @@ def _small(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, np.float32)  # half the bytes on the way to the browser, and exact enough to draw
 
 
-def _add_contours(figure: go.Figure, picture: PlanePicture) -> None:
+def _contours(picture: PlanePicture) -> dict:
     x, y = picture.window.grid()
     # the square root of a quadratic loss is linear in the distance: its rings are evenly spaced
     height = np.sqrt(np.maximum(picture.excess, 0))
     top = float(np.nanmax(height)) or 1.0
-    figure.add_contour(x=_small(x), y=_small(y), z=_small(height), name="loss", showscale=False, hoverinfo="skip",
-                       contours={"start": top / RINGS, "end": top, "size": top / RINGS},
-                       colorscale=[[0, "rgba(127,135,145,0)"], [1, "rgba(127,135,145,0.34)"]],
-                       line={"width": 0.6, "color": FAINT})
+    return {"type": "contour", "x": _small(x), "y": _small(y), "z": _small(height), "name": "loss", "showscale": False,
+            "hoverinfo": "skip", "contours": {"start": top / RINGS, "end": top, "size": top / RINGS},
+            "colorscale": [[0, "rgba(127,135,145,0)"], [1, "rgba(127,135,145,0.34)"]],
+            "line": {"width": 0.6, "color": FAINT}}
 
 
-def _add_ends(figure: go.Figure, picture: PlanePicture) -> None:
-    start = picture.paths[0, 0]
-    points, words, symbols = [start], ["\u2002start\u2002"], ["circle-open"]
+def _ends(picture: PlanePicture) -> dict:
+    points, words, symbols = [picture.paths[0, 0]], ["\u2002start\u2002"], ["circle-open"]
     if picture.optimum is not None:
         points, words, symbols = [*points, picture.optimum], [*words, "\u2002optimum\u2002"], [*symbols, "star"]
-    middle = np.mean(picture.window.x)
-    points = np.array(points)
-    figure.add_scatter(
-        x=_small(points[:, 0]), y=_small(points[:, 1]), mode="markers+text", name="start and optimum", text=words,
-        # toward the middle of the picture, so that no label is cut off
-        textposition=["middle left" if point[0] > middle else "middle right" for point in points],
-        textfont={"size": 14},
-        marker={"symbol": symbols, "size": 13, "color": GREY, "line": {"width": 2, "color": GREY}},
-        hovertemplate="%{text}: %{x:.3g}, %{y:.3g}<extra></extra>")
+    middle, points = np.mean(picture.window.x), np.array(points)
+    # toward the middle of the picture, so that no label is cut off
+    sides = ["middle left" if point[0] > middle else "middle right" for point in points]
+    return {"type": "scatter", "x": _small(points[:, 0]), "y": _small(points[:, 1]), "mode": "markers+text",
+            "name": "start and optimum", "text": words, "textposition": sides, "textfont": {"size": 14},
+            "marker": {"symbol": symbols, "size": 13, "color": GREY, "line": {"width": 2, "color": GREY}},
+            "hovertemplate": "%{text}: %{x:.3g}, %{y:.3g}<extra></extra>"}
 
 
 def loss_figure(steps: np.ndarray, losses: dict[str, np.ndarray], colors: dict[str, str], what: str, title: str,
                 height: int = 280) -> go.Figure:
     """Losses (T+1,) against the step, by name."""
-    figure = go.Figure()
     kept = thinned(len(steps), DRAWN_POINTS)
-    for name, values in losses.items():
-        figure.add_scatter(x=steps[kept].astype(np.int32), y=_small(_drawable(values)[kept]), mode="lines", name=name,
-                           line={"color": colors[name], "width": 2},
-                           hovertemplate=f"{name}, step %{{x}}: %{{y:.3g}}<extra></extra>")
-    _label_lines(figure, steps, {name: _drawable(values) for name, values in losses.items()}, colors)
-    framed(figure, title, height)
-    figure.update_xaxes(title="step", rangemode="tozero")
-    figure.update_yaxes(title=what, type="log", exponentformat="power")
-    return figure
+    drawable = {name: _drawable(values) for name, values in losses.items()}
+    traces = [{"type": "scatter", "x": steps[kept].astype(np.int32), "y": _small(values[kept]), "mode": "lines",
+               "name": name, "line": {"color": colors[name], "width": 2},
+               "hovertemplate": f"{name}, step %{{x}}: %{{y:.3g}}<extra></extra>"} for name, values in drawable.items()]
+    return drawn(traces, title, height, x={"title": _axis_title("step"), "rangemode": "tozero"},
+                 y={"title": _axis_title(what), "type": "log", "exponentformat": "power"},
+                 annotations=_line_names(steps, drawable, colors))
 
 
 def _drawable(values: np.ndarray) -> np.ndarray:
@@ -125,16 +131,16 @@ def _drawable(values: np.ndarray) -> np.ndarray:
         return np.where((values > 1e-16 * first) & (values < 1e12 * max(first, 1e-300)), values, np.nan)
 
 
-def _label_lines(figure: go.Figure, steps: np.ndarray, losses: dict[str, np.ndarray], colors: dict[str, str]) -> None:
+def _line_names(steps: np.ndarray, losses: dict[str, np.ndarray], colors: dict[str, str]) -> list[dict]:
     """The lines' names beside them instead of a legend: above the highest line, below the others."""
-    drawn = {name: np.flatnonzero(np.isfinite(values)) for name, values in losses.items()}
-    drawn = {name: indices for name, indices in drawn.items() if len(indices)}
-    if not drawn:
-        return
-    at = min(len(indices) for indices in drawn.values()) // 3  # where all lines are still there
-    height = {name: losses[name][indices[at]] for name, indices in drawn.items()}
-    for name, indices in drawn.items():
-        highest = height[name] == max(height.values())
-        figure.add_annotation(x=int(steps[indices[at]]), y=float(np.log10(height[name])), text=name, showarrow=False,
-                              xanchor="left", yanchor="bottom" if highest else "top", yshift=4 if highest else -4,
-                              font={"color": colors[name], "size": 14})
+    there = {name: np.flatnonzero(np.isfinite(values)) for name, values in losses.items()}
+    there = {name: indices for name, indices in there.items() if len(indices)}
+    if not there:
+        return []
+    at = min(len(indices) for indices in there.values()) // 3  # where all lines are still there
+    height = {name: losses[name][indices[at]] for name, indices in there.items()}
+    highest = max(height, key=height.get)
+    return [{"x": int(steps[indices[at]]), "y": float(np.log10(height[name])), "text": name, "showarrow": False,
+             "xanchor": "left", "yanchor": "bottom" if name == highest else "top",
+             "yshift": 4 if name == highest else -4, "font": {"color": colors[name], "size": 14}}
+            for name, indices in there.items()]
