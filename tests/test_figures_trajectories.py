@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from zz_core import Experiment, simulate
-from zz_view.figures.trajectories import Window, loss_figure, plane_figure, thinned, window_around
+from zz_view.figures.trajectories import PIECES, Window, loss_figure, plane_figure, thinned, window_around
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
 from zz_view.theme import CENTERED, RAW
 
@@ -20,10 +20,14 @@ def runs():
 def test_the_plane_shows_the_path_its_ends_and_other_seeds(runs):
     picture = plane_pictures(runs, NAMES)["raw"]
     figure = plane_figure(picture, "Raw zig-zags")
-    assert [trace.name for trace in figure.data] == ["loss", "another seed", "another seed", "raw", "start and optimum"]
-    path = figure.data[3]
-    np.testing.assert_allclose(np.column_stack([path.x, path.y]), runs["raw"].weights[0], rtol=1e-6)
-    np.testing.assert_allclose([figure.data[4].x[1], figure.data[4].y[1]], runs["raw"].optimum, rtol=1e-6)
+    names = [trace.name for trace in figure.data]
+    assert names == ["loss", "another seed", "another seed", *["raw"] * PIECES, "start and optimum"]
+    pieces = [np.column_stack([trace.x, trace.y]) for trace in figure.data if trace.name == "raw"]
+    path = np.concatenate([pieces[0], *(piece[1:] for piece in pieces[1:])])  # each starts where the last one ends
+    np.testing.assert_allclose(path, runs["raw"].weights[0], rtol=1e-6)
+    opacities = [trace.opacity for trace in figure.data if trace.name == "raw"]
+    assert opacities == sorted(opacities) and opacities[0] < opacities[-1]
+    np.testing.assert_allclose([figure.data[-1].x[1], figure.data[-1].y[1]], runs["raw"].optimum, rtol=1e-6)
     assert figure.data[0].z.dtype == np.float32 and figure.data[0].z.shape == (80, 80)
     assert figure.layout.title.text == "Raw zig-zags"
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("w₁", "w₂")

@@ -28,7 +28,8 @@ def outline(path: np.ndarray, shape: np.ndarray, color: str) -> dict:
 
 def _packed(values: np.ndarray) -> str:
     """Single-precision values in base64: a tenth of the bytes and of the time of JSON, and it has NaN."""
-    return base64.b64encode(np.asarray(values, "<f4").tobytes()).decode()
+    with np.errstate(over="ignore"):  # a run that leaves the plane becomes infinite, which is not drawn either
+        return base64.b64encode(np.asarray(values).astype("<f4").tobytes()).decode()
 
 
 def player(charts: dict[str, list[dict]], words: list[str], key: str = "player") -> None:
