@@ -372,3 +372,18 @@ def test_given_data_of_one_column_have_no_other_angle_than_0_and_180():
     assert task_of((x, None), target_angle=180.0).optimum == pytest.approx(-2.0)
     with pytest.raises(ValueError, match="target_angle=90"):
         task_of((x, None), target_angle=90.0)
+
+
+@pytest.mark.parametrize(("inputs", "dimensions"), [("factorial", 2), ("one_hot", 4)])
+@pytest.mark.parametrize("treatment", ["layer_norm", "rms_norm"])
+def test_a_refit_that_drives_the_loss_to_zero_still_ends(inputs, dimensions, treatment):
+    """A stop relative to the loss alone never fired here, and the optimum was reported as missing."""
+    run = simulate(Experiment(inputs=inputs, dimensions=dimensions, samples=64, loss="sigmoid_squared",
+                              treatment=treatment))
+    assert run.optimum is not None and run.minimum_loss < 1e-20
+
+
+def test_rounding_errors_of_layer_norm_are_no_direction_to_fit():
+    """The rows add up to zero but for rounding: fitted along their sum, the weights came out at 4e11."""
+    task = task_of(activation="elu", input_std=100.0, dimensions=3, samples=5, treatment="layer_norm")
+    assert abs(task.optimum.sum()) < 1e-9 * np.abs(task.optimum).max()

@@ -1,7 +1,8 @@
 """Update rules. A rule is a pair of pure functions; the run subtracts rate * step from the parameters.
 
-Arrays carry replicates on the leading axis: parameters and gradients are (R, P). The first-order rules are PyTorch's
-(torch.optim.SGD without dampening, RMSprop, Adam), so that a run can be repeated there step by step.
+Arrays carry replicates on the leading axis: parameters and gradients are (R, P), or (P,) of a single run. The
+first-order rules are PyTorch's (torch.optim.SGD without dampening, RMSprop, Adam), so that a run can be repeated there
+step by step.
 """
 from collections.abc import Callable
 from typing import NamedTuple, Protocol

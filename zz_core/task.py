@@ -10,7 +10,8 @@ from zz_core.losses import LOSSES, Loss
 from zz_core.treatments import TREATMENTS, Treated
 
 NEWTON_STEPS = 200
-FLAT = 1e-12  # a smaller curvature, of at most 1/4, is that of a minimum at infinity
+RANK = 1e-12  # singular values below this share of the largest are rounding errors: layer_norm leaves some of 1e-14
+FLAT = 1e-8  # a smaller curvature, of at most 1/4, is that of a minimum at infinity, or as good as there
 
 
 class Task(NamedTuple):
@@ -139,7 +140,7 @@ def row_space(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues (r,) of features'features/N that are not zero, largest first, and their vectors (r, P)."""
     small = np.linalg.qr(features, mode="r") if len(features) > features.shape[1] else features
     _, values, vectors = np.linalg.svd(small, full_matrices=False)
-    kept = values > values[0] * max(features.shape) * np.finfo(float).eps
+    kept = values > RANK * values[0]
     return values[kept] ** 2 / len(features), vectors[kept]
 
 
@@ -157,7 +158,7 @@ def _optimum(experiment: Experiment, treated: Treated, targets: np.ndarray, teac
         _, vectors = row_space(features)
         return start + vectors.T @ (vectors @ (solution - start)) if len(vectors) < len(start) else solution
     if loss.quadratic:
-        return start + np.linalg.lstsq(features, targets - features @ start, rcond=None)[0]
+        return start + np.linalg.lstsq(features, targets - features @ start, rcond=RANK)[0]
     if experiment.loss == "sigmoid_squared" and not realizable:
         return None  # the loss is not convex: there may be several minima, and no way to know the best
     return _newton(features, targets, loss, start)
@@ -174,25 +175,27 @@ def _newton(features: np.ndarray, targets: np.ndarray, loss: Loss, start: np.nda
         return start  # inputs that are all zero
     white = features @ (vectors.T / np.sqrt(values))
     hard = np.isin(targets, (0.0, 1.0)).all()
-    point = np.zeros(len(vectors))
+    point, last = np.zeros(len(vectors)), np.inf
     for _ in range(NEWTON_STEPS):
         outputs = white @ point
         if hard and ((2 * targets - 1) * outputs > 0).all():
             return None  # separable: longer weights are always better
         gradient = white.T @ loss.slope(outputs, targets) / len(targets)
         step = _newton_step(white, outputs, targets, loss, gradient)
-        before, scale = loss.value(outputs, targets).mean(), 1.0
-        arrived = gradient @ step <= 1e-13 * before + 1e-28  # a loss that can be driven to 0 stops at rounding errors
-        # near the minimum the loss shows rounding errors only, and the last step is taken on trust
-        while not arrived and loss.value(outputs - scale * (white @ step), targets).mean() > before:
+        before, decrement, scale = loss.value(outputs, targets).mean(), gradient @ step, 1.0
+        # near the minimum the loss shows rounding errors only, and steps are taken on trust while they shrink
+        trusted = decrement <= 1e-13 * before + 1e-28
+        while not trusted and loss.value(outputs - scale * (white @ step), targets).mean() > before:
             scale /= 2
-            arrived = scale < 1e-9
+            trusted = scale < 1e-9
         point = point - scale * step
-        if arrived:
+        if trusted:
             curvature = (white.T * loss.gauss_newton(white @ point, targets)) @ white / len(targets)
             if np.linalg.eigvalsh(curvature)[0] < FLAT:
                 return None  # flat along some direction: separable but for samples that lie across it
-            return start + vectors.T @ (point / np.sqrt(values) - vectors @ start)
+            if scale < 1 or decrement > 0.9 * last or decrement <= 1e-28:
+                return start + vectors.T @ (point / np.sqrt(values) - vectors @ start)
+            last = decrement
     return None
 
 

@@ -152,7 +152,7 @@ def test_a_control_that_does_not_apply_keeps_its_value_and_its_place_in_the_addr
     type_number(page, "seed", "5")
     settle(page)
     assert query_of(page) == {"activation": "tanh", "momentum": "0.5", "optimizer": "adam", "inputs": "wine",
-                              "seed": "5"}
+                              "steps": "2000", "seed": "5"}
 
 
 def test_one_button_resets_everything_for_good(page, settle):
