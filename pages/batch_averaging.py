@@ -30,9 +30,7 @@ page.header("What does adding gradients over a batch mend, and what not?",
             f"From one sample a step to all {rows}, the raw path goes {ends(raw.path_ratio, times, '**')} "
             f"the straight line, its steps to 1 % {ends(raw.steps, page.count, '**')}; {names[1]}, the steps go "
             f"{ends(twin.steps, page.count, '**')}. {verdict}.")
-for name, run in pair.items():
-    if note := runs.divergence_note(run):
-        st.warning(f"{name.capitalize()}: {note}", icon=":material/warning:")
+runs.warn_of_divergence(pair)
 picture = st.container()
 page.numbers([
     page.Number(f"Updates with mixed signs, {span}", ends(raw.mixed_updates, page.percent),

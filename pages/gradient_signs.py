@@ -28,9 +28,7 @@ window = slice(start, start + columns)
 found = {name: sign_series.signs(run.experiment, kind, run) for name, run in pair.items()}
 with head:
     page.header("Why do all the weights move together?", sign_series.answer(pair[names[0]], found, kind))
-    for name, run in pair.items():
-        if note := runs.divergence_note(run):
-            st.warning(f"{name.capitalize()}: {note}", icon=":material/warning:")
+    runs.warn_of_divergence(pair)
 
 for name, key, column in zip(names, ("signs_raw", "signs_twin"), st.columns(2), strict=True):
     same = found[name].same[window]

@@ -38,9 +38,7 @@ page.header("What is the zig-zag, and what is really slow?",
             f"With {each}, {raw} inputs take a path {page.lengths(sums[0].path_ratio[0])}: **{steps[0]}**. With the "
             f"full batch the path is {page.lengths(sums[2].path_ratio[0])}: **{steps[2]}**. {twin.capitalize()}, "
             f"the same two runs: **{steps[1]}** and **{steps[3]}**.")
-for name, run in four.items():
-    if note := runs.divergence_note(run):
-        st.warning(f"{name.capitalize()}: {note}", icon=":material/warning:")
+runs.warn_of_divergence(four)
 
 pictures, rows, charts = plane_pictures(four, colors), positions(next(iter(four.values()))), {}
 for k, (column, (name, run)) in enumerate(zip(st.columns(4), four.items(), strict=True)):

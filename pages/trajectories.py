@@ -31,9 +31,7 @@ with body:
     page.header("What does the path of the weights look like?",
                 f"From the same start to the same target, the {left} path is {page.lengths(sums[left].path_ratio[0])}, "
                 f"the {right} path {page.lengths(sums[right].path_ratio[0])}.")
-    for name, run in pair.items():
-        if note := runs.divergence_note(run):
-            st.warning(f"{name.capitalize()}: {note}", icon=":material/warning:")
+    runs.warn_of_divergence(pair)
     if experiment.dimensions == 1:
         st.info("One weight moves on a line: there is no plane to draw. Set dimensions to 2 or more to see a path.",
                 icon=":material/info:")

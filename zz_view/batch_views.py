@@ -11,14 +11,14 @@ from zz_core.measures import unanimous_by_chance
 from zz_core.planes import allowed_wedge, plane_of
 from zz_view import page
 from zz_view.figures import batch_averaging as figures
+from zz_view.runs import BY_QUERY
 from zz_view.theme import CENTERED, RAW
 
-SPEC = {Experiment: lambda spec: tuple(sorted(spec.to_query().items()))}
 MOST_APART = 2.0  # ratio of the twins' longest gradients up to which their pictures share a scale
 FIXED = {"batch_size": 1, "steps": 1, "seed": 0, "optimizer": "sgd", "learning_rate": 0.25, "rate_unit": "critical"}
 
 
-@st.cache_data(max_entries=64, hash_funcs=SPEC, show_spinner=False)
+@st.cache_data(max_entries=64, hash_funcs=BY_QUERY, show_spinner=False)
 def swept(specs: tuple[Experiment, ...], sizes: list[int], replicates: int) -> list[BatchSweep]:
     """One sweep a twin, judged alike: if one needs the excess loss, both are."""
     sweeps = [batching.sweep_batch_sizes(spec, sizes, replicates) for spec in specs]
@@ -27,7 +27,7 @@ def swept(specs: tuple[Experiment, ...], sizes: list[int], replicates: int) -> l
             for spec, sweep in zip(specs, sweeps, strict=True)]
 
 
-@st.cache_data(max_entries=64, hash_funcs=SPEC, show_spinner=False)
+@st.cache_data(max_entries=64, hash_funcs=BY_QUERY, show_spinner=False)
 def counted(spec: Experiment, sizes: list[int]) -> dict[str, MixedShares]:
     return {name: batching.mixed_sign_shares(*regime, sizes, seed=1000 * k)
             for k, (name, regime) in enumerate(batching.regimes(spec).items())}

@@ -20,7 +20,7 @@ NOTICEABLE_SECONDS = 1.0  # from here on a visitor wonders whether anything happ
 SMALL_BYTES = 8 * 2**20
 # What the stability limit does not depend on: a dragged learning rate finds its limit in the cache.
 NOT_IN_THE_LIMIT = ("learning_rate", "rate_unit", "schedule", "sampling", "steps", "seed", "decay", "damping")
-_BY_QUERY = {Experiment: lambda experiment: tuple(experiment.to_query().items())}
+BY_QUERY = {Experiment: lambda experiment: tuple(experiment.to_query().items())}
 
 
 def get(experiment: Experiment, replicates: int = 1) -> Run:
@@ -38,12 +38,12 @@ def get(experiment: Experiment, replicates: int = 1) -> Run:
 
 
 # Two caches, since entries are counted and not weighed: together they hold at most 1 GiB.
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_QUERY)
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_QUERY)
 def _small_run(experiment: Experiment, replicates: int) -> Run:
     return _read_only(simulate(experiment, replicates))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_BY_QUERY)
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=BY_QUERY)
 def _large_run(experiment: Experiment, replicates: int) -> Run:
     return _read_only(simulate(experiment, replicates))
 
@@ -108,7 +108,7 @@ def limit(experiment: Experiment) -> float:
     return _limit(replace(experiment, **{name: DEFAULTS[name] for name in NOT_IN_THE_LIMIT}))
 
 
-@st.cache_resource(max_entries=512, show_spinner=False, hash_funcs=_BY_QUERY)
+@st.cache_resource(max_entries=512, show_spinner=False, hash_funcs=BY_QUERY)
 def _limit(experiment: Experiment) -> float:
     return stability_limit(experiment, build_task(experiment))
 
@@ -133,6 +133,13 @@ def divergence_note(run: Run) -> str | None:
     seeds = len(run.diverged_at)
     who = "Diverged" if seeds == 1 else f"{len(gone)} of {seeds} seeds diverged, the first"
     return f"{who} at step {gone.min()}: {_calmer(run)}"
+
+
+def warn_of_divergence(named: dict[str, Run]) -> None:
+    """One warning for each run that diverged."""
+    for name, run in named.items():
+        if note := divergence_note(run):
+            st.warning(f"{name.capitalize()}: {note}", icon=":material/warning:")
 
 
 def _calmer(run: Run) -> str:
