@@ -26,22 +26,34 @@ value = st.slider("Learning rate", 0.0, 1.0, 0.25, 0.01)
 st.markdown(f"The value is {value}.")
 """
 PAGES = ("", "trajectories", "gradient-signs", "batch-averaging")
-# Milliseconds from the key press until `done` holds and has been painted
-WATCH = """(charts) => {
-    const all = () => [...document.querySelectorAll('.js-plotly-plot')]
+# What a key press changes: Plotly's charts and the boards of canvases
+CHANGED = """() => ({
+    charts: [...document.querySelectorAll('.js-plotly-plot')].filter(chart => !window.zzCharts.has(chart.data)).length,
+    boards: (window.zigzagLab?.drawn ?? 0) - window.zzBoards })"""
+REMEMBER = """() => {
+    window.zzCharts = new Set([...document.querySelectorAll('.js-plotly-plot')].map(chart => chart.data))
+    window.zzBoards = window.zigzagLab?.drawn ?? 0
+}"""
+# Milliseconds from the key press until as much has changed as `wanted` says, the script has ended, and it was painted
+WATCH = f"""wanted => {{
+    ({REMEMBER})()
     const words = () => document.querySelector('[data-testid="stMain"] [data-testid="stMarkdown"]')?.innerText
-    const before = new Set(all().map(chart => chart.data)), text = words()
-    const done = () => charts ? all().length > 0 && all().every(c => c._fullLayout && c.querySelector('.main-svg'))
-            && all().filter(c => !before.has(c.data)).length >= Math.min(charts, all().length)
+    const text = words()
+    const done = () => {{
+        if (!wanted) return words() !== text
+        const found = ({CHANGED})()
+        return found.boards >= wanted.boards && found.charts >= wanted.charts
+            && [...document.querySelectorAll('.js-plotly-plot')].every(c =>
+                c._fullLayout && c.querySelector('.main-svg'))
             && document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-        : words() !== text
-    window.zzTook = new Promise(resolve => document.addEventListener('keydown', () => {
+    }}
+    window.zzTook = new Promise(resolve => document.addEventListener('keydown', () => {{
         const start = performance.now()
         const painted = () => resolve(performance.now() - start)
         const look = () => requestAnimationFrame(done() ? painted : look)
         look()
-    }, { once: true, capture: true }))
-}"""
+    }}, {{ once: true, capture: true }}))
+}}"""
 
 
 def start(script: Path, folder: Path) -> tuple[subprocess.Popen, str]:
@@ -68,10 +80,10 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(800)
 
 
-def press(page: Page, charts: int, key: str) -> float:
+def press(page: Page, wanted: dict[str, int] | None, key: str) -> float:
     page.bring_to_front()  # a tab in the background is not painted
     page.get_by_role("slider", name="Learning rate").focus()
-    page.evaluate(WATCH, charts)
+    page.evaluate(WATCH, wanted)
     page.keyboard.press(key)
     took = page.evaluate("Promise.race([window.zzTook, new Promise(r => setTimeout(() => r(null), 8000))])")
     if took is None:
@@ -102,28 +114,26 @@ def compare(browser, empty_url: str, url: str, repeats: int) -> dict[str, float]
     full.goto(url)
     for page in (empty, full):
         settle(page)
-    charts = full.locator(".js-plotly-plot").count()
-    changing = changed_charts(full)
+    changing = changed(full)
     times = {"empty": [], "page": []}
     for _ in range(repeats):
-        times["empty"].append(press(empty, 0, "ArrowRight"))
+        times["empty"].append(press(empty, None, "ArrowRight"))
         # always a rate that has not been computed before
         times["page"].append(press(full, changing, "ArrowRight"))
     empty.close()
     full.close()
     medians = {name: statistics.median(values) for name, values in times.items()}
-    return {**medians, "ratio": medians["page"] / medians["empty"], "charts": charts}
+    return {**medians, "ratio": medians["page"] / medians["empty"], **changing}
 
 
-def changed_charts(page: Page) -> int:
-    """How many charts a key press changes: some pages have pictures that do not depend on the rate."""
+def changed(page: Page) -> dict[str, int]:
+    """How many charts and boards a key press changes: some pictures do not depend on the rate."""
     page.bring_to_front()
-    page.evaluate("window.zzOld = new Set([...document.querySelectorAll('.js-plotly-plot')].map(c => c.data))")
+    page.evaluate(REMEMBER)
     page.get_by_role("slider", name="Learning rate").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_timeout(4000)
-    return page.evaluate(
-        "[...document.querySelectorAll('.js-plotly-plot')].filter(c => !window.zzOld.has(c.data)).length")
+    return page.evaluate(CHANGED)
 
 
 if __name__ == "__main__":
@@ -138,4 +148,4 @@ if __name__ == "__main__":
     else:
         for name, row in rows.items():
             print(f"{name:16s} {row['ratio']:5.2f} times the empty app ({row['page']:.0f} ms, {row['empty']:.0f} ms; "
-                  f"{row['charts']} charts)")
+                  f"{row['boards']} boards, {row['charts']} charts)")

@@ -7,9 +7,9 @@ from zz_core.measures import unanimous_by_chance
 from zz_core.stability import condition, eigenvalues
 from zz_core.summary import summarize_twins
 from zz_view import cards, controls, page, runs, share
+from zz_view.board import Chart, board
 from zz_view.figures.trajectories import plane_figure
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
-from zz_view.player import player
 from zz_view.takeaways import Measured, takeaways
 from zz_view.theme import CENTERED, RAW
 
@@ -40,16 +40,13 @@ page.header("What is the zig-zag, and what is really slow?",
             f"the same two runs: **{steps[1]}** and **{steps[3]}**.")
 runs.warn_of_divergence(four)
 
-pictures, rows, charts = plane_pictures(four, colors), positions(next(iter(four.values()))), {}
-for k, (column, (name, run)) in enumerate(zip(st.columns(4), four.items(), strict=True)):
-    figure = plane_figure(pictures[name], f"{name[0].upper()}{name[1:]}<br>{ratio[k]}, {steps[k]}", height=330,
-                          margin={"l": 36, "r": 0, "t": 52, "b": 40})
-    figure.layout.title.font.size = 14
-    with column:
-        page.chart(figure, f"overview_{k}", f"Path of the weights on the loss contours, {name}: {ratio[k]} the "
-                   f"straight line, {same[k]} of the gradients with one sign, {goal}: {steps[k]}.")
-    charts[f"overview_{k}"] = plane_marks(run, pictures[name], rows)
-player(charts, step_words(dict(list(four.items())[:2]), rows), key="overview_player")
+pictures, rows = plane_pictures(four, colors), positions(next(iter(four.values())))
+board([Chart(plane_figure(pictures[name], f"{name[0].upper()}{name[1:]}<br>{ratio[k]}, {steps[k]}", height=330,
+                          margin={"l": 50, "r": 4, "t": 52, "b": 46}), f"overview_{k}",
+             f"Path of the weights on the loss contours, {name}: {ratio[k]} the straight line, {same[k]} of the "
+             f"gradients with one sign, {goal}: {steps[k]}.", plane_marks(run, pictures[name], rows), link="overview")
+       for k, (name, run) in enumerate(four.items())],
+      "overview", step_words(dict(list(four.items())[:2]), rows), narrowest=210)
 
 page.numbers([
     page.Number(f"Path / straight line, {each}", ratio[0], f"{twin} {ratio[1]}"),

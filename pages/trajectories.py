@@ -5,9 +5,9 @@ import streamlit as st
 from zz_core.measures import unanimous_by_chance
 from zz_core.summary import summarize_twins
 from zz_view import controls, page, runs, share
+from zz_view.board import Chart, board, point
 from zz_view.figures.trajectories import loss_figure, plane_figure
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
-from zz_view.player import player, point
 from zz_view.theme import CENTERED, RAW
 
 experiment = controls.current()
@@ -25,7 +25,7 @@ same = {name: page.percent(s.same_sign[0]) for name, s in sums.items()}
 known = all(run.optimum is not None for run in pair.values())
 what = "excess loss" if known else "loss"
 losses = {name: (run.excess_losses() if known else run.losses())[0] for name, run in pair.items()}
-rows, marks = positions(pair[left]), {}
+rows = positions(pair[left])
 
 with body:
     page.header("What does the path of the weights look like?",
@@ -37,15 +37,12 @@ with body:
                 icon=":material/info:")
     else:
         pictures = plane_pictures(pair, colors)
-        for name, key, column in zip(names, ("plane_raw", "plane_twin"), st.columns(2), strict=True):
-            with column:
-                page.chart(plane_figure(pictures[name], f"{name.capitalize()}: {ratio[name]} the straight line"), key,
-                           f"Path of the {name} weights over {experiment.steps} steps on the contours of the loss: "
-                           f"{ratio[name]} the straight line, {same[name]} of its gradients with one sign.")
-            marks[key] = plane_marks(pair[name], pictures[name], rows)
-    marks["losses"] = [point(np.column_stack([pair[name].step_index, losses[name]])[rows], colors[name])
-                       for name in names]
-    player(marks, step_words(pair, rows))
+        board([Chart(plane_figure(pictures[name], f"{name.capitalize()}: {ratio[name]} the straight line"), key,
+                     f"Path of the {name} weights over {experiment.steps} steps on the contours of the loss: "
+                     f"{ratio[name]} the straight line, {same[name]} of its gradients with one sign.",
+                     plane_marks(pair[name], pictures[name], rows), link="planes")
+               for name, key in zip(names, ("plane_raw", "plane_twin"), strict=True)],
+              "planes", step_words(pair, rows))
     page.numbers([
         page.Number("Path length / straight line", ratio[left], f"{right} {ratio[right]}",
                     "Measured until the weights are within 0.1 % of their start distance."),
@@ -53,8 +50,10 @@ with body:
                     f"{right} {steps[right]}", "For good: a run with draws must stay there for 20 steps."),
         page.Number("Gradients with one sign", same[left],
                     f"{right} {same[right]}, chance {page.percent(unanimous_by_chance(experiment.dimensions))}")])
-    page.chart(loss_figure(pair[left].step_index, losses, colors, what, f"The {what} of the same two runs"), "losses",
-               f"{what.capitalize()} against the step, {left}: {steps[left]} to 1 %, {right}: {steps[right]}.")
+    rings = [point(np.column_stack([pair[name].step_index, losses[name]])[rows], colors[name]) for name in names]
+    curves = loss_figure(pair[left].step_index, losses, colors, what, f"The {what} of the same two runs")
+    alt = f"{what.capitalize()} against the step, {left}: {steps[left]} to 1 %, {right}: {steps[right]}."
+    board([Chart(curves, "losses", alt, rings)], "loss_curves", positions=len(rows))
 
 page.explanations(__file__)
 share.share(pair, experiment)

@@ -2,6 +2,7 @@
 import base64
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from zz_core import Experiment, simulate
@@ -19,7 +20,7 @@ def runs():
 
 def test_the_plane_shows_the_path_its_ends_and_other_seeds(runs):
     picture = plane_pictures(runs, NAMES)["raw"]
-    figure = plane_figure(picture, "Raw zig-zags")
+    figure = go.Figure(plane_figure(picture, "Raw zig-zags"))  # which checks every property
     names = [trace.name for trace in figure.data]
     assert names == ["loss", "another seed", "another seed", *["raw"] * PIECES, "start and optimum"]
     pieces = [np.column_stack([trace.x, trace.y]) for trace in figure.data if trace.name == "raw"]
@@ -65,7 +66,7 @@ def test_a_window_is_square_and_leaves_out_what_is_not_finite():
 
 def test_losses_have_their_names_axes_and_values():
     losses = {"raw": np.array([1.0, 0.1, 0.0, np.nan]), "zero-centered": np.array([1.0, 1e-3, 1e-5, 1e-20])}
-    figure = loss_figure(np.arange(4), losses, NAMES, "excess loss", "Both losses fall")
+    figure = go.Figure(loss_figure(np.arange(4), losses, NAMES, "excess loss", "Both losses fall"))
     assert [trace.name for trace in figure.data] == ["raw", "zero-centered"]
     np.testing.assert_allclose(figure.data[0].y, [1.0, 0.1, np.nan, np.nan], rtol=1e-6)
     np.testing.assert_allclose(figure.data[1].y, [1.0, 1e-3, 1e-5, np.nan], rtol=1e-6)
@@ -75,7 +76,7 @@ def test_losses_have_their_names_axes_and_values():
 
 
 def test_no_losses_are_an_empty_figure():
-    figure = loss_figure(np.arange(1), {"raw": np.array([np.nan])}, NAMES, "loss", "Nothing")
+    figure = go.Figure(loss_figure(np.arange(1), {"raw": np.array([np.nan])}, NAMES, "loss", "Nothing"))
     assert np.isnan(figure.data[0].y).all() and not figure.layout.annotations
 
 
@@ -85,8 +86,8 @@ def test_thinning_keeps_both_ends():
     assert (kept[0], kept[-1]) == (0, 100_000) and len(kept) == 400
 
 
-def unpacked(text: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text), "<f4")
+def unpacked(array: dict) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(array["bdata"]), array["dtype"])
 
 
 def test_the_player_follows_the_path_downhill(runs):

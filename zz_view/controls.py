@@ -16,6 +16,7 @@ from zz_view.rate_zone import rate_zone
 
 Value = str | int | float | bool
 BOUND = {"bind": "query-params", "persist_state": "session"}
+HALF = 112  # pixels, so that two number boxes fit beside each other
 TYPED = "_typed"  # whether numbers are typed instead of dragged
 REAL_STEPS = 2000  # with real data the slow directions take about this long
 DECIDES_WHAT_APPLIES = ("inputs", "target", "bias", "optimizer")
@@ -94,15 +95,15 @@ def _ignored(values: dict[str, Value]) -> dict[str, str]:
 def _rows(rows: tuple[tuple[str, ...], ...], reasons: dict[str, str]) -> dict[str, Value]:
     values = {}
     for names in rows:
-        # a column around a single control would only take time, for every visitor at every change
-        places = [nullcontext()] if len(names) == 1 else st.columns(len(names), vertical_alignment="bottom")
-        for place, name in zip(places, names, strict=True):
-            with place:
-                values[name] = _control(name, reasons.get(name))
+        # columns, or a row around a single control, would only take time, for every visitor at every change
+        pair = len(names) > 1
+        with st.container(horizontal=True, vertical_alignment="bottom") if pair else nullcontext():
+            for name in names:
+                values[name] = _control(name, reasons.get(name), HALF if pair else "stretch")
     return values
 
 
-def _control(name: str, ignored_because: str | None) -> Value:
+def _control(name: str, ignored_because: str | None, width: int | str = "stretch") -> Value:
     """The control of one field; disabled, never hidden, where the field does not apply."""
     common = {"label": label(name), "key": name, "help": help_text(name, ignored_because),
               "disabled": ignored_because is not None, **BOUND}
@@ -120,7 +121,7 @@ def _control(name: str, ignored_because: str | None) -> Value:
         return st.slider(min_value=low, max_value=high, value=default, step=step, format="%g", **common)
     low, high = map(kind, BOUNDS[name])
     return st.number_input(min_value=low, max_value=high, value=default, step=typed_step(name),
-                           format="%d" if kind is int else "%.6g", **common)
+                           format="%d" if kind is int else "%.6g", width=width, **common)
 
 
 def _suit_steps() -> None:
@@ -163,8 +164,9 @@ def _shown(text: str) -> str:
 
 def _show_notices(values: dict[str, Value]) -> None:
     """Each sentence stays until its field changes."""
-    notices, now = st.session_state["_notices"], {**st.session_state, **values}
-    for name in [name for name, (used, _) in notices.items() if now.get(name) != used]:
+    notices = st.session_state["_notices"]
+    now = {name: values[name] if name in values else st.session_state.get(name) for name in notices}
+    for name in [name for name, (used, _) in notices.items() if now[name] != used]:
         del notices[name]
     if notices:
         st.info("\n\n".join(sentence for _, sentence in notices.values()), icon=":material/link_off:")

@@ -11,9 +11,9 @@ from zz_core.treatments import TREATMENTS
 COMMON = (("inputs",), ("activation",), ("treatment",), ("dimensions", "batch_size"), ("learning_rate",),
           ("optimizer",), ("steps", "seed"), ("target_angle",))  # rows of the sidebar
 FOLDED = {
-    "More about the inputs": (("input_mean",), ("input_std",), ("samples", "data_seed")),
-    "More about the task": (("target",), ("loss",), ("distance", "noise"), ("bias",), ("start_bias",)),
-    "More about the training": (("rate_unit",), ("schedule",), ("sampling",), ("momentum",), ("decay", "damping")),
+    "More about the inputs": (("input_mean",), ("input_std",), ("samples",), ("data_seed",)),
+    "More about the task": (("target",), ("loss",), ("distance",), ("noise",), ("bias",), ("start_bias",)),
+    "More about the training": (("rate_unit",), ("schedule",), ("sampling",), ("momentum",), ("decay",), ("damping",)),
 }
 
 # lowest, highest, step: what one drags. Outside of it, or between two steps, a value is typed.

@@ -4,8 +4,8 @@ import numpy as np
 from zz_core import Run
 from zz_core.measures import sign_counts
 from zz_core.planes import Plane, allowed_wedge, loss_grid, plane_of
+from zz_view.board import arrow, outline, point
 from zz_view.figures.trajectories import PlanePicture, Window, thinned, window_around
-from zz_view.player import arrow, outline, point
 from zz_view.theme import WEDGE
 
 POSITIONS = 400  # places at which the player stops

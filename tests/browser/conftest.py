@@ -41,7 +41,11 @@ SETTLED = f"""() => {{
     const quiet = one('[data-testid="stApp"][data-test-script-state="notRunning"]') &&
         one('[data-testid="stMainBlockContainer"]') &&
         !one('[data-testid="stSkeleton"], [data-testid="stSpinner"], [data-stale="true"]') &&
-        [...document.querySelectorAll('[data-testid="stPlotlyChart"]')].every(chart => chart.querySelector('.main-svg'))
+        [...document.querySelectorAll('[data-testid="stPlotlyChart"]')].every(c => c.querySelector('.main-svg')) &&
+        [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')].every(board => {{
+            const charts = board.shadowRoot?.querySelectorAll('.board .chart') ?? []
+            return charts.length && [...charts].every(chart => chart.querySelector('canvas').width > 0)
+        }})
     if (!quiet) window.zzQuietSince = null
     else window.zzQuietSince ??= performance.now()
     return quiet && performance.now() - window.zzQuietSince >= {QUIET_MILLISECONDS}

@@ -1,4 +1,6 @@
 """Every page in a real browser: nothing breaks, nothing overflows, the player moves, the themes differ."""
+from pathlib import Path
+
 import pytest
 
 PAGES = ["/", "/trajectories", "/gradient-signs", "/batch-averaging"]
@@ -17,6 +19,7 @@ def test_a_page_loads_without_errors_fits_every_width_and_names_its_charts(page,
     assert exceptions(page) == []
     names = page.eval_on_selector_all('[data-testid="stPlotlyChart"]', """charts => charts.map(c =>
         (c.closest('[aria-label]') || c.querySelector('[aria-label], [alt]'))?.getAttribute('aria-label') || '')""")
+    names += [canvas.get_attribute("aria-label") or "" for canvas in page.locator(".board canvas.base").all()]
     assert len(names) >= 2 and all(len(name) > 20 for name in names), names
     for width in (1920, 768, 390):
         page.set_viewport_size({"width": width, "height": 900})
@@ -39,24 +42,35 @@ def test_other_experiments_give_a_picture_or_a_sentence(page, settle, path, quer
     settle(page)
     assert exceptions(page) == []
     assert page.zz_errors == []
-    charts = page.locator('[data-testid="stPlotlyChart"] .main-svg').count()
+    charts = page.locator('[data-testid="stPlotlyChart"] .main-svg, .board canvas.base').count()
     assert charts or page.locator('[data-testid="stAlert"]').count()
 
 
 def ring(page, chart: str) -> tuple[float, float]:
-    circle = page.locator(f".st-key-{chart} .zigzag-step circle")
-    circle.wait_for(state="attached", timeout=10_000)
-    return float(circle.get_attribute("cx")), float(circle.get_attribute("cy"))
+    """Where the ring of the present step stands on a chart, in pixels."""
+    marks = page.locator(f".st-key-{chart}.chart").evaluate(
+        "node => node.closest('.board').zigzagBoard.charts.get(/st-key-(\\w+)/.exec(node.className)[1]).present")
+    (mark,) = [mark for mark in marks if mark["kind"] == "point"][:1]
+    return mark["px"], mark["py"]
+
+
+def ink(page, chart: str, canvas: str = "base") -> list[int]:
+    """How many pixels of a chart are painted, and a sum over them that changes with the picture."""
+    return page.locator(f".st-key-{chart}.chart canvas.{canvas}").evaluate("""canvas => {
+        const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
+        let painted = 0, sum = 0
+        for (let k = 0; k < data.length; k += 4) if (data[k + 3]) { painted += 1; sum = (sum * 31 + data[k] + k) % 1e9 }
+        return [painted, sum]
+    }""")
 
 
 def test_the_player_steps_plays_and_scrubs_both_ways(page, settle):
     page.goto("/trajectories")
     settle(page)
     start = ring(page, "plane_raw")
-    words = page.locator(".player .words")
+    words = page.locator(".st-key-planes .player .words")
     assert words.inner_text().startswith("Step 1.")
     page.get_by_role("button", name="One step forward").click()
-    page.wait_for_function("document.querySelector('.st-key-plane_raw .zigzag-step circle')", timeout=5000)
     page.wait_for_timeout(100)
     second = ring(page, "plane_raw")
     assert second != start and words.inner_text().startswith("Step 2.")
@@ -74,8 +88,12 @@ def test_the_player_steps_plays_and_scrubs_both_ways(page, settle):
     page.keyboard.press("ArrowLeft")
     assert words.inner_text().startswith("Step 200.")
     page.wait_for_timeout(100)
-    losses, planes = ring(page, "plane_twin"), ring(page, "plane_raw")
-    assert losses and planes and page.zz_errors == []
+    one_before_the_end = ring(page, "losses")
+    page.keyboard.press("Home")
+    page.wait_for_timeout(100)
+    assert ring(page, "plane_raw") == pytest.approx(start)
+    assert ring(page, "losses") != one_before_the_end  # the other board follows
+    assert page.zz_errors == []
 
 
 def test_the_marks_survive_a_rerun(page, settle):
@@ -85,8 +103,76 @@ def test_the_marks_survive_a_rerun(page, settle):
     page.locator(".st-key-learning_rate input[type=range]").focus()
     page.keyboard.press("ArrowRight")
     settle(page)
-    assert page.locator(".player .words").inner_text().startswith("Step 2.")
+    assert page.locator(".st-key-planes .player .words").inner_text().startswith("Step 2.")
     assert ring(page, "plane_raw")
+
+
+def test_a_zoom_is_shared_by_the_twins_survives_a_rerun_and_ends(page, settle):
+    page.goto("/trajectories")
+    settle(page)
+    whole, whole_twin = ink(page, "plane_raw"), ink(page, "plane_twin")
+    assert min(whole[0], whole_twin[0]) > 50_000
+    start = ring(page, "plane_raw")
+    box = page.locator(".st-key-plane_raw.chart canvas.base").bounding_box()
+    page.mouse.move(box["x"] + 90, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 220, box["y"] + 180, steps=3)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    assert ink(page, "plane_raw") != whole and ink(page, "plane_twin") != whole_twin
+    reset = page.locator(".st-key-plane_raw").get_by_role("button", name="Show everything again")
+    page.get_by_role("slider", name="Learning rate").focus()
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    page.locator(".st-key-plane_raw .stage").hover()
+    assert reset.is_visible()  # another run, the same zoom
+    page.get_by_role("slider", name="Learning rate").focus()
+    page.keyboard.press("ArrowLeft")
+    settle(page)
+    page.locator(".st-key-plane_raw .stage").hover()
+    reset.click()
+    page.wait_for_timeout(100)
+    assert ink(page, "plane_raw") == whole and not reset.is_visible()
+    page.locator(".st-key-plane_raw.chart canvas.base").focus()
+    page.keyboard.press("+")
+    assert ring(page, "plane_raw") != pytest.approx(start)
+    page.keyboard.press("0")
+    assert ring(page, "plane_raw") == pytest.approx(start)
+    assert page.zz_errors == []
+
+
+def test_a_point_of_the_path_says_its_step_and_the_picture_can_be_saved(page, settle):
+    page.goto("/trajectories")
+    settle(page)
+    box = page.locator(".st-key-plane_raw.chart canvas.base").bounding_box()
+    x, y = ring(page, "plane_raw")
+    page.mouse.move(box["x"] + x + 1, box["y"] + y + 1)
+    tip = page.locator(".st-key-plane_raw .tip")
+    assert tip.inner_text().startswith(("step 0", "start"))
+    page.mouse.move(box["x"] + 2, box["y"] + 2)
+    assert not tip.is_visible()
+    with page.expect_download() as download:
+        page.locator(".st-key-plane_raw").get_by_role("button", name="Save this picture as PNG").click()
+    assert download.value.suggested_filename == "zigzag-plane_raw.png"
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_canvas_draws_all_that_plotly_would(page, settle):
+    """What the canvas cannot draw it refuses aloud, as an error of the page; here every trace leaves its color."""
+    page.goto("/trajectories?other_seeds=5")
+    settle(page)
+    colors = page.locator(".st-key-plane_raw.chart canvas.base").evaluate("""canvas => {
+        const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data, found = {}
+        for (let k = 0; k < data.length; k += 4) {
+            const is = (...color) => data[k + 3] > 200 && color.every((c, j) => Math.abs(data[k + j] - c) < 12)
+            if (is(0xA6, 0x41, 0x8F)) found.path = (found.path ?? 0) + 1
+            if (is(0x7F, 0x87, 0x91)) found.ends = (found.ends ?? 0) + 1
+            if (data[k + 3] > 20 && data[k + 3] < 120) found.contours = (found.contours ?? 0) + 1
+        }
+        return found
+    }""")
+    assert colors["path"] > 50 and colors["ends"] > 40 and colors["contours"] > 20_000
+    assert page.zz_errors == []
 
 
 def test_both_themes_are_drawn(browser, server, settle):

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.charts import figures
 from zz_core import Experiment, simulate
 from zz_core.summary import summarize
 from zz_view.page import count, two_digits
@@ -23,7 +24,7 @@ def opened(**query: str) -> AppTest:
 def test_the_page_tells_the_four_runs_apart():
     app = opened()
     assert app.title[0].value == "What is the zig-zag, and what is really slow?"
-    assert len(app.get("plotly_chart")) == 4
+    assert len(figures(app)) == 4
     expected = summarize(simulate(Experiment()))
     assert app.metric[0].value == two_digits(expected.path_ratio[0], "x")
     assert f"**{count(expected.steps[0])} steps**" in app.markdown[0].value
@@ -40,15 +41,15 @@ def test_the_url_decides_the_experiment():
 
 def test_one_weight_gets_a_sentence_in_place_of_the_picture():
     app = opened(dimensions="1", target_angle="0.0")
-    assert not app.get("plotly_chart") and "dimensions to 2" in app.info[0].value
+    assert not figures(app) and "dimensions to 2" in app.info[0].value
 
 
 def test_an_impossible_combination_gets_a_sentence():
     app = opened(samples="16", batch_size="64")
-    assert not app.get("plotly_chart") and "64" in app.warning[0].value
+    assert not figures(app) and "64" in app.warning[0].value
 
 
 @pytest.mark.parametrize("query", [{"learning_rate": "8", "noise": "1"}, {"distance": "0"}, {"batch_size": "256"},
                                    {"inputs": "digits", "target": "labels", "loss": "sigmoid_squared"}])
 def test_extremes_are_drawn(query):
-    assert len(opened(**query).get("plotly_chart")) == 4
+    assert len(figures(opened(**query))) == 4

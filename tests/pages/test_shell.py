@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.charts import figures
 from zz_core import Experiment, simulate
 from zz_core.costs import cost
 from zz_view import runs
@@ -60,7 +61,7 @@ def test_a_page_says_what_is_impossible_and_stops(page):
     at = visit(page, samples="16", batch_size="64")
     assert not at.exception
     assert "it must be at most 16" in at.warning[0].value
-    assert not at.get("plotly_chart")
+    assert not figures(at)
 
 
 def test_what_would_take_too_long_is_refused_with_the_largest_that_fits():

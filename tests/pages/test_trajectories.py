@@ -1,12 +1,12 @@
 """The Trajectories page on its own, without a browser."""
 import base64
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.charts import boards, figures
 from zz_core import Experiment, simulate
 
 PAGE = Path(__file__).parents[2] / "pages" / "trajectories.py"
@@ -19,10 +19,6 @@ def opened(**query: str) -> AppTest:
     app.run()
     assert not app.exception
     return app
-
-
-def figures(app: AppTest) -> list[dict]:
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
 def values(array: dict) -> np.ndarray:
@@ -38,6 +34,17 @@ def test_the_figure_shows_the_run_of_the_url():
     assert values(path[-1]["x"])[-1] == pytest.approx(expected[-1, 0], rel=1e-6)
     assert {trace["name"] for trace in losses["data"]} == {"raw", "zero-centered"}
     assert raw["layout"]["xaxis"]["range"] == twin["layout"]["xaxis"]["range"]
+
+
+def test_the_player_has_a_sentence_and_marks_for_each_step():
+    planes, losses = boards(opened(steps="30"))
+    assert planes["last"] == losses["last"] == 30 and planes["group"] == losses["group"]
+    assert len(planes["words"]) == 31 and losses["words"] is None
+    raw, twin = planes["charts"]
+    assert [mark["kind"] for mark in raw["marks"]] == ["outline", "arrow", "point"] and len(twin["marks"]) == 2
+    assert raw["link"] == twin["link"]  # they zoom together
+    assert all(len(values(mark["x"])) == 31 for mark in raw["marks"])
+    assert all(len(chart["alt"]) > 20 for chart in [*planes["charts"], *losses["charts"]])
 
 
 def test_other_seeds_are_drawn_on_request():
@@ -58,7 +65,7 @@ def test_divergence_gets_a_sentence_that_says_what_to_change():
 
 def test_a_run_over_the_budget_is_refused_with_the_largest_that_fits():
     app = opened(steps="100000", dimensions="200", batch_size="256", samples="4096")
-    assert not app.get("plotly_chart") and "Steps" in app.warning[0].value
+    assert not figures(app) and "Steps" in app.warning[0].value
 
 
 @pytest.mark.parametrize("query", [

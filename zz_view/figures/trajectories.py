@@ -2,7 +2,6 @@
 from typing import NamedTuple
 
 import numpy as np
-import plotly.graph_objects as go
 
 from zz_view.theme import FAINT, GREY, drawn
 
@@ -45,7 +44,7 @@ def window_around(*point_sets: np.ndarray) -> Window:
     return Window(*(tuple(float(v) for v in (c - half, c + half)) for c in center))
 
 
-def plane_figure(picture: PlanePicture, title: str, height: int = 440, margin: dict | None = None) -> go.Figure:
+def plane_figure(picture: PlanePicture, title: str, height: int = 440, margin: dict | None = None) -> dict:
     """The path of the weights on the loss contours, with its start, its target, and other seeds behind it."""
     kept = thinned(picture.paths.shape[1], DRAWN_POINTS)
     seeds = [_faint(other[kept], picture.color) for other in picture.paths[1:]]
@@ -56,7 +55,7 @@ def plane_figure(picture: PlanePicture, title: str, height: int = 440, margin: d
                    y={"range": picture.window.y, "title": _axis_title(picture.axis_titles[1]), "constrain": "domain",
                       "zeroline": False, "scaleanchor": "x"})
     if margin:
-        figure.layout.margin = margin
+        figure["layout"]["margin"] = margin
     return figure
 
 
@@ -114,7 +113,7 @@ def _ends(picture: PlanePicture) -> dict:
 
 
 def loss_figure(steps: np.ndarray, losses: dict[str, np.ndarray], colors: dict[str, str], what: str, title: str,
-                height: int = 280) -> go.Figure:
+                height: int = 280) -> dict:
     """Losses (T+1,) against the step, by name."""
     kept = thinned(len(steps), DRAWN_POINTS)
     drawable = {name: _drawable(values) for name, values in losses.items()}
