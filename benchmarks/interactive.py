@@ -39,14 +39,14 @@ WATCH = f"""wanted => {{
     ({REMEMBER})()
     const words = () => document.querySelector('[data-testid="stMain"] [data-testid="stMarkdown"]')?.innerText
     const text = words()
-    const done = () => {{
+    const changed = () => {{
         if (!wanted) return words() !== text
         const found = ({CHANGED})()
         return found.boards >= wanted.boards && found.charts >= wanted.charts
             && [...document.querySelectorAll('.js-plotly-plot')].every(c =>
                 c._fullLayout && c.querySelector('.main-svg'))
-            && document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]')
     }}
+    const done = () => changed() && document.querySelector('[data-test-script-state="notRunning"]')
     window.zzTook = new Promise(resolve => document.addEventListener('keydown', () => {{
         const start = performance.now()
         const painted = () => resolve(performance.now() - start)
