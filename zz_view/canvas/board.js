@@ -250,6 +250,7 @@ class Board {
     this.playButton = root.querySelector('[data-do="play"]');
     this.timer = null;
     this.wire();
+    new ResizeObserver(() => this.share()).observe(this.area);
     // Streamlit's colors come as properties that are inherited: the transition tells that the theme has changed
     root.ontransitionend = event => { if (event.target === root && event.propertyName === "color") this.charts.forEach(chart => chart.draw()); };
   }
@@ -263,7 +264,9 @@ class Board {
     this.toggle = data.words ? () => (this.timer ? this.pause() : this.play()) : null;
     const together = shared.boards.get(this.group) ?? new Set();
     shared.boards.set(this.group, together.add(this));
-    this.area.style.setProperty("--narrowest", `${data.narrowest}px`);
+    this.narrowest = data.narrowest;
+    this.count = data.charts.length;
+    this.share();
     this.player.hidden = !data.words;
     const wanted = new Set(data.charts.map(chart => chart.key));
     for (const [key, chart] of this.charts) if (!wanted.has(key)) { chart.node.remove(); this.charts.delete(key); }
@@ -274,6 +277,13 @@ class Board {
     this.range.max = this.last;
     this.tell();
     shared.drawn += 1;
+  }
+
+  /** As many charts in a row as have room, so that all rows are full: of four charts never three and one. */
+  share() {
+    let across = this.count ?? 1;
+    while (across > 1 && (this.count % across || this.area.clientWidth < across * this.narrowest)) across -= 1;
+    this.area.style.gridTemplateColumns = `repeat(${across}, minmax(0, 1fr))`;
   }
 
   show() {

@@ -76,7 +76,7 @@ def _path(picture: PlanePicture, kept: np.ndarray) -> list[dict]:
              "mode": "lines", "name": picture.name, "opacity": float(opacity),
              "line": {"color": picture.color, "width": 1.8}, "customdata": picture.steps[piece].astype(np.int32),
              "hovertemplate": "step %{customdata}<br>%{x:.3g}, %{y:.3g}<extra></extra>"}
-            for piece, opacity in zip(pieces, np.linspace(0.55, 1, len(pieces)), strict=True)]
+            for piece, opacity in zip(pieces, np.linspace(0.65, 1, len(pieces)), strict=True)]
 
 
 def thinned(count: int, most: int) -> np.ndarray:
@@ -133,15 +133,18 @@ def _drawable(values: np.ndarray) -> np.ndarray:
 
 
 def _line_names(steps: np.ndarray, losses: dict[str, np.ndarray], colors: dict[str, str]) -> list[dict]:
-    """The lines' names beside them instead of a legend: above the highest line, below the others."""
+    """The lines' names beside them instead of a legend."""
     there = {name: np.flatnonzero(np.isfinite(values)) for name, values in losses.items()}
     there = {name: indices for name, indices in there.items() if len(indices)}
     if not there:
         return []
     at = min(len(indices) for indices in there.values()) // 3  # where all lines are still there
-    height = {name: losses[name][indices[at]] for name, indices in there.items()}
-    highest = max(height, key=height.get)
-    return [{"x": int(steps[indices[at]]), "y": float(np.log10(height[name])), "text": name, "showarrow": False,
-             "xanchor": "left", "yanchor": "bottom" if name == highest else "top",
-             "yshift": 4 if name == highest else -4, "font": {"color": colors[name], "size": 14}}
+    height = {name: float(np.log10(losses[name][indices[at]])) for name, indices in there.items()}
+    reach = np.log10([losses[name][indices[[0, -1]]] for name, indices in there.items()])
+    crowded = len(height) > 1 and np.ptp(list(height.values())) < 0.1 * np.ptp(reach)
+    below = min(height, key=height.get) if crowded else None
+    # falling lines leave room above them on the right, and below them on the left
+    return [{"x": int(steps[indices[at]]), "y": height[name], "text": name, "showarrow": False,
+             "xanchor": "right" if name == below else "left", "yanchor": "top" if name == below else "bottom",
+             "yshift": -4 if name == below else 4, "font": {"color": colors[name], "size": 14}}
             for name, indices in there.items()]
