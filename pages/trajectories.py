@@ -7,7 +7,7 @@ from zz_core.summary import summarize_twins
 from zz_view import controls, page, runs, share
 from zz_view.board import Chart, board, point
 from zz_view.figures.trajectories import loss_figure, plane_figure
-from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
+from zz_view.pictures import plane_marks, plane_pictures, positions, step_words, theory_words
 from zz_view.theme import CENTERED, RAW
 
 experiment = controls.current()
@@ -25,7 +25,8 @@ same = {name: page.percent(s.same_sign[0]) for name, s in sums.items()}
 known = all(run.optimum is not None for run in pair.values())
 what = "excess loss" if known else "loss"
 losses = {name: (run.excess_losses() if known else run.losses())[0] for name, run in pair.items()}
-rows = positions(pair[left])
+rows, theory = positions(pair[left]), {name: runs.prediction(run) for name, run in pair.items()}
+expected = {name: found for name, found in theory.items() if found}
 
 with body:
     page.header("What does the path of the weights look like?",
@@ -36,7 +37,7 @@ with body:
         st.info("One weight moves on a line: there is no plane to draw. Set dimensions to 2 or more to see a path.",
                 icon=":material/info:")
     else:
-        pictures = plane_pictures(pair, colors)
+        pictures = plane_pictures(pair, colors, {name: found.weights for name, found in expected.items()})
         board([Chart(plane_figure(pictures[name], f"{name.capitalize()}: {ratio[name]} the straight line"), key,
                      f"Path of the {name} weights over {experiment.steps} steps on the contours of the loss: "
                      f"{ratio[name]} the straight line, {same[name]} of its gradients with one sign.",
@@ -51,9 +52,12 @@ with body:
         page.Number("Gradients with one sign", same[left],
                     f"{right} {same[right]}, chance {page.percent(unanimous_by_chance(experiment.dimensions))}")])
     rings = [point(np.column_stack([pair[name].step_index, losses[name]])[rows], colors[name]) for name in names]
-    curves = loss_figure(pair[left].step_index, losses, colors, what, f"The {what} of the same two runs")
+    bands = {name: band for name in expected if (band := runs.loss_band(pair[name])) is not None}
+    curves = loss_figure(pair[left].step_index, losses, colors, what, f"The {what} of the same two runs",
+                         {name: found.excess for name, found in expected.items()}, bands)
     alt = f"{what.capitalize()} against the step, {left}: {steps[left]} to 1 %, {right}: {steps[right]}."
     board([Chart(curves, "losses", alt, rings)], "loss_curves", positions=len(rows))
+    st.caption(theory_words(pair, bool(bands)))
 
 page.explanations(__file__)
 share.share(pair, experiment)

@@ -75,6 +75,16 @@ def test_losses_have_their_names_axes_and_values():
     assert sorted(note.text for note in figure.layout.annotations) == ["raw", "zero-centered"]
 
 
+def test_theory_is_dashed_and_bands_are_filled_and_neither_stretches_the_axis():
+    losses, theory = {"raw": np.array([1.0, 0.5, 0.25])}, {"raw": np.array([1.0, 0.4, 1e-5])}
+    bands = {"raw": np.array([[1.0, 0.3, 1e-7], [1.0, 0.6, 0.5]])}
+    figure = go.Figure(loss_figure(np.arange(3), losses, NAMES, "loss", "It falls", theory, bands))
+    band, line, dashed = figure.data
+    assert band.fill == "toself" and line.line.dash is None and dashed.line.dash == "dash"
+    np.testing.assert_allclose(dashed.y, [1.0, 0.4, np.nan], rtol=1e-6)
+    np.testing.assert_allclose(band.y, [1.0, 0.3, 0.6, 1.0], rtol=1e-6)
+
+
 def test_no_losses_are_an_empty_figure():
     figure = go.Figure(loss_figure(np.arange(1), {"raw": np.array([np.nan])}, NAMES, "loss", "Nothing"))
     assert np.isnan(figure.data[0].y).all() and not figure.layout.annotations

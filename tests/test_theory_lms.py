@@ -305,3 +305,18 @@ def test_the_optimum_must_be_one():
 def test_impossible_arguments_get_a_sentence(call):
     with pytest.raises(ValueError, match="must be|must lie"):
         call()
+
+
+@pytest.mark.parametrize("size", [1, 3, 12, 13])
+def test_few_and_many_parameters_obey_the_same_recursion(size, monkeypatch):
+    rng = np.random.default_rng(size)
+    inputs = rng.normal(0.7, 1, (40, size))
+    residuals = rng.normal(0, 0.3, 40)
+    residuals -= inputs @ np.linalg.lstsq(inputs, residuals, rcond=None)[0]
+    arguments = inputs, residuals, rng.normal(0, 1, size), 0.3 / size * np.linspace(1, 0.2, 30), 2, 30
+    curves = []
+    for few in (0, 99):
+        monkeypatch.setattr("zz_core.theory.lms.FEW", few)
+        curves.append(finite_data_curve(*arguments))
+    np.testing.assert_allclose(curves[0].excess, curves[1].excess, rtol=1e-10)
+    np.testing.assert_allclose(curves[0].mean_error, curves[1].mean_error, rtol=1e-10, atol=1e-14)

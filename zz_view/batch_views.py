@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from zz_core import Experiment, Run, batching
+from zz_core import Experiment, Run, batching, prediction
 from zz_core.batching import BatchSweep, MixedShares
 from zz_core.measures import unanimous_by_chance
 from zz_core.planes import allowed_wedge, plane_of
@@ -31,6 +31,14 @@ def swept(specs: tuple[Experiment, ...], sizes: list[int], replicates: int) -> l
 def counted(spec: Experiment, sizes: list[int]) -> dict[str, MixedShares]:
     return {name: batching.mixed_sign_shares(*regime, sizes, seed=1000 * k)
             for k, (name, regime) in enumerate(batching.regimes(spec).items())}
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_QUERY, show_spinner=False)
+def expected_shares(spec: Experiment, sizes: list[int]) -> tuple[dict[str, np.ndarray], float | None]:
+    """What the theory expects in each regime, and its B*; nothing where it covers no such task."""
+    found = {} if prediction.why_no_shares(spec) else batching.regimes(spec)
+    return ({name: prediction.mixed_shares(regime, sizes) for name, regime in found.items()},
+            prediction.mixing_size(found["across"]) if "across" in found else None)
 
 
 def ends(values: np.ndarray, words=page.two_digits, mark: str = "") -> str:
@@ -102,13 +110,25 @@ def draw_shares(twins: dict[str, Experiment]) -> None:
     words = "; ".join(f"**{figures.REGIME_MARKS[regime][2]}** " + ", ".join(
         f"{page.percent(found.share[k])} at B = {found.batch_sizes[k]}" for k in figures.three_points(found.share))
         for regime, found in shares.items() if np.isfinite(found.share).any())
+    expected, mixing = expected_shares(spec, batching.batch_size_options(spec.rows))
     figure = figures.mixed_share_figure(shares, RAW if name == "raw" else CENTERED,
-                                        1 - unanimous_by_chance(spec.dimensions), figures.shares_title(name, shares))
+                                        1 - unanimous_by_chance(spec.dimensions), figures.shares_title(name, shares),
+                                        expected, mixing)
     page.chart(figure, "mixed_share", f"Share of {name} gradients with mixed signs against the batch size: {words}.")
     noise = "the labels" if spec.uses_labels else f"σ = {spec.noise or batching.NOISE:g}" + (
         "" if spec.noise else ", added here since your targets have none")
     st.markdown(f"*Gradients* with mixed signs: {words}. Measured at fixed weights, without training, on up to "
-                f"{batching.DRAWS:,} batches a point (bands: 95 % intervals). Noise: {noise}.")
+                f"{batching.DRAWS:,} batches a point (bands: 95 % intervals). Noise: {noise}. "
+                f"{_theory_words(spec, mixing)}")
+
+
+def _theory_words(spec: Experiment, mixing: float | None) -> str:
+    if reason := prediction.why_no_shares(spec):
+        return f"No theory is drawn, {reason}."
+    mark = "" if mixing is None else (f" From about B* = D/(1 − ρ) = {page.two_digits(mixing)} on, an error across "
+                                      "the mean direction shows through the noise of the draws.")
+    return ("Dashed: the theory, which takes features and batch means as normal; it is off where few samples, or "
+            f"features with long tails, are not.{mark}")
 
 
 def draw_sweeps(sweeps: dict[str, BatchSweep], spec: Experiment, replicates: int) -> None:

@@ -81,6 +81,8 @@ def _plain(value: Any) -> Any:
 
 
 def _array(values: np.ndarray) -> dict:
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8:
+        values = values.astype(float)  # the browser's own integers of that size are no numbers
     values = values.astype(values.dtype.newbyteorder("<"))
     return {"dtype": f"{values.dtype.kind}{values.dtype.itemsize}", "shape": ", ".join(map(str, values.shape)),
             "bdata": base64.b64encode(values.tobytes()).decode()}

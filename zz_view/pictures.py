@@ -4,22 +4,26 @@ import numpy as np
 from zz_core import Run
 from zz_core.measures import sign_counts
 from zz_core.planes import Plane, allowed_wedge, loss_grid, plane_of
+from zz_core.prediction import why_unpredicted
 from zz_view.board import arrow, outline, point
 from zz_view.figures.trajectories import PlanePicture, Window, thinned, window_around
+from zz_view.page import percent
+from zz_view.runs import BAND_SEEDS, BAND_SHARE
 from zz_view.theme import WEDGE
 
 POSITIONS = 400  # places at which the player stops
 SHORTEST, LONGEST = 0.08, 0.35  # of an arrow, as shares of the window
 
 
-def plane_pictures(runs: dict[str, Run], colors: dict[str, str]) -> dict[str, PlanePicture]:
-    """One picture a run, on the same axes where the runs share their optimum."""
+def plane_pictures(runs: dict[str, Run], colors: dict[str, str],
+                   expected: dict[str, np.ndarray] | None = None) -> dict[str, PlanePicture]:
+    """One picture a run, on the same axes where the runs share their optimum; expected: weights (T+1, D) by theory."""
     planes = {name: plane_of(run) for name, run in runs.items()}
     points = {name: _points(run, planes[name]) for name, run in runs.items()}
     shared = _same_optimum(list(runs.values()))
     together = window_around(*points.values())
-    return {name: _picture(name, colors[name], run, planes[name], together if shared else window_around(points[name]))
-            for name, run in runs.items()}
+    return {name: _picture(name, colors[name], run, planes[name], together if shared else window_around(points[name]),
+                           (expected or {}).get(name)) for name, run in runs.items()}
 
 
 def _points(run: Run, plane: Plane) -> np.ndarray:
@@ -37,13 +41,14 @@ def _same_optimum(runs: list[Run]) -> bool:
     return all(np.linalg.norm(run.optimum - runs[0].optimum) <= 1e-6 * np.linalg.norm(run.optimum) for run in runs)
 
 
-def _picture(name: str, color: str, run: Run, plane: Plane, window: Window) -> PlanePicture:
+def _picture(name: str, color: str, run: Run, plane: Plane, window: Window,
+             expected: np.ndarray | None) -> PlanePicture:
     grid = loss_grid(run, plane, *window.grid())
     floor = run.minimum_loss if run.optimum is not None else grid.min()
     titles = ("w₁", "w₂") if plane.exact else ("along the mean input", "across the mean input")
     return PlanePicture(name, color, plane.project(run.weights), run.step_index,
                         plane.project(run.optimum) if run.optimum is not None else None, grid - floor, window,
-                        titles)
+                        titles, None if expected is None else plane.project(expected))
 
 
 def _arrows(run: Run, plane: Plane, side: float) -> np.ndarray:
@@ -120,3 +125,19 @@ def _moves(up: int, down: int, dimensions: int) -> str:
     if dimensions == 2:
         return "one weight goes up, the other down"
     return f"{up} weights go up, {down} down"
+
+
+def theory_words(runs: dict[str, Run], bands: bool) -> str:
+    """What is dashed in the pictures, or why nothing is."""
+    reasons = {name: why_unpredicted(run) for name, run in runs.items()}
+    first = next(iter(runs.values()))
+    if all(reasons.values()):
+        return f"No theory is drawn, {next(iter(reasons.values()))}."
+    shown = "" if not any(reasons.values()) else "".join(
+        f" None is drawn for {name}, {reason}." for name, reason in reasons.items() if reason)
+    if first.batches is None:
+        return f"Dashed: the theory, which gives a full-batch run step by step.{shown}"
+    most = f" The bands hold {percent(BAND_SHARE)} of {BAND_SEEDS} other draws of the samples." if bands else ""
+    return ("Dashed: what the theory expects on average over all draws of the samples. On average the weights go the "
+            "way of the full batch at the same rate, and a few unlucky draws pull the expected loss above the usual "
+            f"one.{most}{shown}")

@@ -9,8 +9,9 @@ import streamlit as st
 
 from zz_core import Experiment, Run, simulate
 from zz_core.costs import Cost, cost, largest_steps
-from zz_core.experiment import DEFAULTS
+from zz_core.experiment import BOUNDS, DEFAULTS
 from zz_core.optimizers import OPTIMIZERS
+from zz_core.prediction import Prediction, predict, why_unpredicted
 from zz_core.stability import stability_limit
 from zz_core.task import build_task
 from zz_view.fields import label
@@ -18,6 +19,7 @@ from zz_view.fields import label
 BUDGET_SECONDS, BUDGET_BYTES = 10.0, 128 * 2**20
 NOTICEABLE_SECONDS = 1.0  # from here on a visitor wonders whether anything happens
 SMALL_BYTES = 8 * 2**20
+BAND_SEEDS, BAND_SHARE = 20, 0.8  # how many other runs a band sums up, and the share of them that it holds
 # What the stability limit does not depend on: a dragged learning rate finds its limit in the cache.
 NOT_IN_THE_LIMIT = ("learning_rate", "rate_unit", "schedule", "sampling", "steps", "seed", "decay", "damping")
 BY_QUERY = {Experiment: lambda experiment: tuple(experiment.to_query().items())}
@@ -53,6 +55,31 @@ def _read_only(run: Run) -> Run:
         if isinstance(array, np.ndarray):
             array.setflags(write=False)
     return run
+
+
+def prediction(run: Run) -> Prediction | None:
+    """What the theory says of a run, or None where it covers none of its kind."""
+    return None if why_unpredicted(run) else _prediction(run.experiment, run)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_QUERY)
+def _prediction(experiment: Experiment, _run: Run) -> Prediction:
+    return predict(_run)
+
+
+def loss_band(run: Run) -> np.ndarray | None:
+    """(2, T+1): between which excess losses most of BAND_SEEDS other draws of the samples lie, None without draws."""
+    if run.batches is None or cost(run.experiment, BAND_SEEDS).seconds > NOTICEABLE_SECONDS:
+        return None
+    return _loss_band(run.experiment)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_QUERY)
+def _loss_band(experiment: Experiment) -> np.ndarray:
+    others = simulate(replace(experiment, seed=(experiment.seed + 1) % (BOUNDS["seed"][1] - BAND_SEEDS)), BAND_SEEDS)
+    with np.errstate(all="ignore"):  # some have diverged
+        ends = [(1 - BAND_SHARE) / 2, (1 + BAND_SHARE) / 2]
+        return np.quantile(others.excess_losses(), ends, axis=0, method="closest_observation")
 
 
 def affordable(experiment: Experiment, replicates: int = 1) -> bool:

@@ -18,6 +18,10 @@ CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"
           "toImageButtonOptions": {"format": "svg"}}
 
 
+def translucent(color: str, opacity: float = 0.2) -> str:
+    return f"rgba({','.join(str(int(color[k : k + 2], 16)) for k in (1, 3, 5))},{opacity})"
+
+
 def drawn(traces: list[dict], title: str, height: int, x: dict, y: dict, annotations: list[dict] = ()) -> dict:
     """A figure of one pair of axes in the house's frame, as the dictionary that plotly.graph_objects.Figure takes.
 

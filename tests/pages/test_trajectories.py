@@ -32,7 +32,7 @@ def test_the_figure_shows_the_run_of_the_url():
     expected = simulate(Experiment(activation="relu", learning_rate=0.5, seed=7)).weights[0]
     assert values(path[0]["x"])[:3] == pytest.approx(expected[:3, 0], rel=1e-6)
     assert values(path[-1]["x"])[-1] == pytest.approx(expected[-1, 0], rel=1e-6)
-    assert {trace["name"] for trace in losses["data"]} == {"raw", "zero-centered"}
+    assert {"raw", "zero-centered"} <= {trace["name"] for trace in losses["data"]}
     assert raw["layout"]["xaxis"]["range"] == twin["layout"]["xaxis"]["range"]
 
 
@@ -45,6 +45,35 @@ def test_the_player_has_a_sentence_and_marks_for_each_step():
     assert raw["link"] == twin["link"]  # they zoom together
     assert all(len(values(mark["x"])) == 31 for mark in raw["marks"])
     assert all(len(chart["alt"]) > 20 for chart in [*planes["charts"], *losses["charts"]])
+
+
+def test_full_batch_theory_is_dashed_on_the_run_itself():
+    app = opened(batch_size="256", learning_rate="0.6")
+    raw, _, losses = figures(app)
+    (dashed,) = [trace for trace in raw["data"] if trace["name"] == "theory"]
+    assert dashed["line"]["dash"] == "dash"
+    weights = simulate(Experiment(batch_size=256, learning_rate=0.6)).weights[0]
+    np.testing.assert_allclose(values(dashed["x"]), weights[:, 0], rtol=1e-5, atol=1e-6)
+    names = [trace["name"] for trace in losses["data"]]
+    assert names == ["raw", "zero-centered", "raw, theory", "zero-centered, theory"]
+    assert "step by step" in app.caption[0].value
+
+
+def test_single_samples_are_expected_within_the_band_of_other_seeds():
+    losses = figures(opened())[2]
+    by_name = {trace["name"]: trace for trace in losses["data"]}
+    assert sum(trace["name"] == "most of the other seeds" for trace in losses["data"]) == 2
+    expected, run = values(by_name["raw, theory"]["y"]), values(by_name["raw"]["y"])
+    assert expected[0] == pytest.approx(run[0], rel=1e-5) and expected[-1] < 1e-3 * expected[0]
+
+
+@pytest.mark.parametrize(("query", "reason"), [({"optimizer": "adam"}, "plain gradient descent"),
+                                               ({"loss": "logistic"}, "squared loss only"),
+                                               ({"sampling": "epoch"}, "shuffled epoch")])
+def test_where_there_is_no_theory_a_sentence_says_why(query, reason):
+    app = opened(**query)
+    assert reason in app.caption[0].value
+    assert not [trace for figure in figures(app) for trace in figure["data"] if "theory" in trace["name"]]
 
 
 def test_other_seeds_are_drawn_on_request():

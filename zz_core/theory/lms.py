@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+FEW = 12  # parameters: with more, the recursion on the moment itself is faster than one on all its entries
+
 
 def lms_map(dimensions: int, mean: float, variance: float, rate: float, batch_size: float) -> np.ndarray:
     """(2, 2): what a noise-free step does to (p, q), the parts of E|e|² along the mean direction and across it.
@@ -144,23 +146,53 @@ def finite_data_curve(inputs: np.ndarray, residuals: np.ndarray, error: np.ndarr
         raise ValueError(f"rates of shape {np.shape(rates)}: must be one number or ({steps},), one per step")
     _check_minimizer(inputs, residuals, error)
     share = _batch_variance(rows, batch_size, without_replacement)
+    curve = _few_parameters if len(error) <= FEW else _many_parameters
+    with np.errstate(all="ignore"):  # a diverging run overflows
+        return curve(inputs, residuals, error, np.broadcast_to(rates, steps), share)
+
+
+def _many_parameters(inputs: np.ndarray, residuals: np.ndarray, error: np.ndarray, rates: np.ndarray,
+                     share: float) -> FiniteDataCurve:
+    rows, steps = len(inputs), len(rates)
     hessian, identity = inputs.T @ inputs / rows, np.eye(len(error))
     moment, excess, mean_error = np.outer(error, error), np.empty(steps + 1), np.empty((steps + 1, len(error)))
     mean_error[0] = error
-    with np.errstate(all="ignore"):  # a diverging run overflows
-        for t, rate in enumerate(np.broadcast_to(rates, steps)):
-            squares = np.vecdot(inputs @ moment, inputs)  # E[(x_i'e)²]
-            excess[t] = 0.5 * squares.mean()
-            contraction = identity - rate * hessian
-            following = contraction @ moment @ contraction
-            if share > 0:
-                squares += residuals * (residuals - 2 * (inputs @ mean_error[t]))
-                spread = inputs.T @ (squares[:, None] * inputs) / rows - hessian @ moment @ hessian
-                following += rate**2 * share * spread
-            moment = 0.5 * (following + following.T)  # rounding errors that are not symmetric need not shrink
-            mean_error[t + 1] = contraction @ mean_error[t]
-        excess[steps] = 0.5 * np.vecdot(inputs @ moment, inputs).mean()
+    for t, rate in enumerate(rates):
+        squares = np.vecdot(inputs @ moment, inputs)  # E[(x_i'e)²]
+        excess[t] = 0.5 * squares.mean()
+        contraction = identity - rate * hessian
+        following = contraction @ moment @ contraction
+        if share > 0:
+            squares += residuals * (residuals - 2 * (inputs @ mean_error[t]))
+            spread = inputs.T @ (squares[:, None] * inputs) / rows - hessian @ moment @ hessian
+            following += rate**2 * share * spread
+        moment = 0.5 * (following + following.T)  # rounding errors that are not symmetric need not shrink
+        mean_error[t + 1] = contraction @ mean_error[t]
+    excess[steps] = 0.5 * np.vecdot(inputs @ moment, inputs).mean()
     return FiniteDataCurve(excess, mean_error)
+
+
+def _few_parameters(inputs: np.ndarray, residuals: np.ndarray, error: np.ndarray, rates: np.ndarray,
+                    share: float) -> FiniteDataCurve:
+    """The same as one matrix I + rate A + rate² C on (M, E e, 1), whose cost does not depend on N."""
+    rows, size = inputs.shape
+    squares = np.einsum("ni,nj->nij", inputs, inputs).reshape(rows, -1)  # x x'
+    hessian, identity = inputs.T @ inputs / rows, np.eye(size)
+    first, second = np.zeros((2, size**2 + size + 1, size**2 + size + 1))
+    moment, mean = slice(size**2), slice(size**2, -1)
+    both = np.kron(hessian, hessian)
+    first[moment, moment], first[mean, mean] = -np.kron(hessian, identity) - np.kron(identity, hessian), -hessian
+    second[moment, moment] = both + share * (squares.T @ squares / rows - both)
+    second[moment, mean] = -2 * share * squares.T @ (residuals[:, None] * inputs) / rows
+    second[moment, -1] = share * squares.T @ residuals**2 / rows
+    states = np.empty((len(rates) + 1, len(first)))
+    states[0] = np.concatenate([np.outer(error, error).ravel(), error, [1.0]])
+    rate, step = None, None
+    for t, now in enumerate(rates):
+        if now != rate:
+            rate, step = now, np.eye(len(first)) + now * first + now**2 * second
+        np.matmul(step, states[t], out=states[t + 1])
+    return FiniteDataCurve(0.5 * states[:, moment] @ hessian.ravel(), states[:, mean])
 
 
 def _batch_variance(rows: int, batch_size: int, without_replacement: bool) -> float:

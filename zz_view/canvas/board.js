@@ -71,7 +71,7 @@ class Chart {
 
   draw() {
     const width = this.stage.clientWidth;
-    if (!width) return;  // not on the screen yet: the observer calls again
+    if (!width || !this.ready) return;  // not on the screen yet: the observer calls again
     this.width = width;
     const dpr = window.devicePixelRatio || 1, { margin } = this;
     const equal = this.ready.cells.some(cell => cell.y.scaleanchor);
@@ -354,6 +354,12 @@ export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".board");
   root.zigzagBoard ??= new Board(root);
   root.zigzagBoard.pause();
-  root.zigzagBoard.update(data);
+  try {
+    root.zigzagBoard.update(data);
+    root.querySelector(".failed").hidden = true;
+  } catch (error) {  // Streamlit would show the visitor a stack trace
+    console.error(error);
+    root.querySelector(".failed").hidden = false;
+  }
   return () => root.zigzagBoard.remove();
 }

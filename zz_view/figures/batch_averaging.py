@@ -7,7 +7,7 @@ from plotly.subplots import make_subplots
 
 from zz_core.batching import BatchSweep, MixedShares
 from zz_core.measures import unanimous
-from zz_view.theme import CENTERED, GREY, RAW, WEDGE, framed
+from zz_view.theme import CENTERED, GREY, RAW, WEDGE, framed, translucent
 
 MOST_ARROWS = 64
 SHORTEST_MEAN = 0.4  # of the longest arrow: a mean below this is drawn longer, by a round factor that is said
@@ -68,10 +68,6 @@ def _double_wedge(wedge: tuple[float, float], radius: float) -> np.ndarray:
     return np.concatenate([rim, [[0, 0]], -rim, [[0, 0]], rim[:1]]).astype(np.float32)
 
 
-def translucent(color: str, opacity: float = 0.2) -> str:
-    return f"rgba({','.join(str(int(color[k : k + 2], 16)) for k in (1, 3, 5))},{opacity})"
-
-
 def _add_arrows(figure: go.Figure, gradients: np.ndarray, color: str, rows: np.ndarray, slopes: np.ndarray) -> None:
     """All arrows in two traces: shafts, separated by gaps, and tips."""
     shafts = np.full((len(gradients), 3, 2), np.nan, np.float32)
@@ -108,8 +104,12 @@ def _add_mean(figure: go.Figure, mean: np.ndarray, stretch: int, color: str, rea
 
 
 def mixed_share_figure(shares: dict[str, MixedShares], color: str, chance: float, title: str,
+                       expected: dict[str, np.ndarray] | None = None, mixing_size: float | None = None,
                        height: int = 430) -> go.Figure:
-    """Share of gradients with mixed signs against the batch size, a line a regime; chance is 1 - 2^(1-D)."""
+    """Share of gradients with mixed signs against the batch size, a line a regime; chance is 1 - 2^(1-D).
+
+    Dashed the shares that the theory expects (K,), and the batch size from which it expects an error across to show.
+    """
     figure, ends = go.Figure(), {}
     for name, found in shares.items():
         known = np.isfinite(found.share)
@@ -121,13 +121,22 @@ def mixed_share_figure(shares: dict[str, MixedShares], color: str, chance: float
                            hovertemplate="B = %{x}: %{y:.1f} % mixed<br>of %{customdata} gradients")
         if len(sizes):
             ends[f"{marked(glyph, color)} {label}"] = (sizes[-1], share[-1])
+        if name in (expected or {}):
+            figure.add_scatter(x=found.batch_sizes, y=(100 * expected[name]).astype(np.float32), mode="lines",
+                               name="theory", line={"color": GREY, "width": 2, "dash": "dash"},
+                               hovertemplate="B = %{x}: %{y:.1f} % expected<extra></extra>")
     framed(figure, wrapped(title), height)
-    _batch_axis(figure, next((found.batch_sizes for found in shares.values()), np.array([1])), row=None)
+    sizes_shown = next((found.batch_sizes for found in shares.values()), np.array([1]))
+    _batch_axis(figure, sizes_shown, row=None)
     figure.update_yaxes(title="gradients with mixed signs (%)", range=[-4, 126], tickvals=[0, 25, 50, 75, 100])
     crowded = any((np.abs(found.share[:2] - chance) < 0.12).any() for found in shares.values())
     figure.add_hline(y=100 * chance, line={"color": GREY, "width": 1.2, "dash": "dot"}, annotation={
         "text": f"signs by chance: {100 * chance:.0f} %", "font": {"size": 14, "color": GREY},
         "yshift": -22 if crowded else 0}, annotation_position="bottom left" if crowded else "top left")
+    if mixing_size is not None and mixing_size < sizes_shown[-1]:
+        figure.add_vline(x=mixing_size, line={"color": GREY, "width": 1.2, "dash": "dash"}, layer="below")
+        figure.add_annotation(x=np.log10(mixing_size), y=126, text=f"B* = {mixing_size:.0f}", showarrow=False,
+                              xanchor="left", yanchor="top", xshift=4, font={"size": 14, "color": GREY})
     _label_ends(figure, ends, pixels=(height - 104) / 130)
     return figure
 

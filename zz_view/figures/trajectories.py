@@ -3,11 +3,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zz_view.theme import FAINT, GREY, drawn
+from zz_view.theme import FAINT, GREY, drawn, translucent
 
 GRID_POINTS = 80
 RINGS = 10  # contour bands
 PIECES = 6  # of a path
+NOTHING = 1e-10  # of the loss at the start: further down there is nothing left to see
 DRAWN_POINTS = 2000  # more points of a path than this cannot be told apart
 
 
@@ -32,6 +33,7 @@ class PlanePicture(NamedTuple):
     excess: np.ndarray  # (80, 80) mean loss above the smallest, on the window's grid
     window: Window
     axis_titles: tuple[str, str]
+    expected: np.ndarray | None = None  # (T+1, 2) the path that the theory expects
 
 
 def window_around(*point_sets: np.ndarray) -> Window:
@@ -48,7 +50,7 @@ def plane_figure(picture: PlanePicture, title: str, height: int = 440, margin: d
     """The path of the weights on the loss contours, with its start, its target, and other seeds behind it."""
     kept = thinned(picture.paths.shape[1], DRAWN_POINTS)
     seeds = [_faint(other[kept], picture.color) for other in picture.paths[1:]]
-    traces = [_contours(picture), *seeds, *_path(picture, kept), _ends(picture)]
+    traces = [_contours(picture), *seeds, *_path(picture, kept), *_expected(picture, kept), _ends(picture)]
     figure = drawn(traces, title, height,
                    x={"range": picture.window.x, "title": _axis_title(picture.axis_titles[0]), "constrain": "domain",
                       "zeroline": False},
@@ -79,13 +81,23 @@ def _path(picture: PlanePicture, kept: np.ndarray) -> list[dict]:
             for piece, opacity in zip(pieces, np.linspace(0.65, 1, len(pieces)), strict=True)]
 
 
+def _expected(picture: PlanePicture, kept: np.ndarray) -> list[dict]:
+    if picture.expected is None:
+        return []
+    return [{"type": "scatter", "x": _small(picture.expected[kept, 0]), "y": _small(picture.expected[kept, 1]),
+             "mode": "lines", "name": "theory", "line": {"color": GREY, "width": 2, "dash": "dash"},
+             "customdata": picture.steps[kept].astype(np.int32),
+             "hovertemplate": "expected at step %{customdata}<br>%{x:.3g}, %{y:.3g}<extra></extra>"}]
+
+
 def thinned(count: int, most: int) -> np.ndarray:
     """At most `most` indices out of `count`, evenly spread, the first and the last among them."""
     return np.arange(count) if count <= most else np.unique(np.linspace(0, count - 1, most).round().astype(int))
 
 
 def _small(values: np.ndarray) -> np.ndarray:
-    return np.asarray(values, np.float32)  # half the bytes on the way to the browser, and exact enough to draw
+    with np.errstate(over="ignore"):  # what has left the picture may become infinite
+        return np.asarray(values, np.float32)  # half the bytes on the way to the browser, and exact enough to draw
 
 
 def _contours(picture: PlanePicture) -> dict:
@@ -113,23 +125,42 @@ def _ends(picture: PlanePicture) -> dict:
 
 
 def loss_figure(steps: np.ndarray, losses: dict[str, np.ndarray], colors: dict[str, str], what: str, title: str,
+                expected: dict[str, np.ndarray] | None = None, bands: dict[str, np.ndarray] | None = None,
                 height: int = 280) -> dict:
-    """Losses (T+1,) against the step, by name."""
+    """Losses (T+1,) against the step, by name; dashed what the theory expects (T+1,), and bands (2, T+1) of others."""
     kept = thinned(len(steps), DRAWN_POINTS)
     drawable = {name: _drawable(values) for name, values in losses.items()}
-    traces = [{"type": "scatter", "x": steps[kept].astype(np.int32), "y": _small(values[kept]), "mode": "lines",
-               "name": name, "line": {"color": colors[name], "width": 2},
-               "hovertemplate": f"{name}, step %{{x}}: %{{y:.3g}}<extra></extra>"} for name, values in drawable.items()]
+    # the axis belongs to the runs: a band or a theory that falls to rounding errors would only squeeze them
+    floor = min((np.nanmin(values) for values in drawable.values() if np.isfinite(values).any()), default=0.0)
+    traces = [_band(steps[kept], np.array([_drawable(edge, floor)[kept] for edge in band]), colors[name])
+              for name, band in (bands or {}).items()]
+    traces += [_line(steps[kept], values[kept], name, colors[name], {}) for name, values in drawable.items()]
+    traces += [_line(steps[kept], _drawable(values, floor)[kept], f"{name}, theory", GREY, {"dash": "dash"})
+               for name, values in (expected or {}).items()]
     return drawn(traces, title, height, x={"title": _axis_title("step"), "rangemode": "tozero"},
                  y={"title": _axis_title(what), "type": "log", "exponentformat": "power"},
                  annotations=_line_names(steps, drawable, colors))
 
 
-def _drawable(values: np.ndarray) -> np.ndarray:
-    """Values for a logarithmic axis: rounding errors around zero, and what has diverged, become gaps."""
+def _line(steps: np.ndarray, values: np.ndarray, name: str, color: str, line: dict) -> dict:
+    return {"type": "scatter", "x": steps.astype(np.int32), "y": _small(values), "mode": "lines", "name": name,
+            "line": {"color": color, "width": 2, **line},
+            "hovertemplate": f"{name}, step %{{x}}: %{{y:.3g}}<extra></extra>"}
+
+
+def _band(steps: np.ndarray, edges: np.ndarray, color: str) -> dict:
+    there = np.isfinite(edges).all(axis=0)
+    low, high = edges[:, there]
+    return {"type": "scatter", "x": np.concatenate([steps[there], steps[there][::-1]]).astype(np.int32),
+            "y": _small(np.concatenate([low, high[::-1]])), "mode": "lines", "line": {"width": 0}, "fill": "toself",
+            "fillcolor": translucent(color), "hoverinfo": "skip", "name": "most of the other seeds"}
+
+
+def _drawable(values: np.ndarray, floor: float = 0.0) -> np.ndarray:
+    """Values for a logarithmic axis: what is as good as zero, and what has diverged, becomes a gap."""
     first = abs(values[0]) if len(values) and np.isfinite(values[0]) else 1.0
     with np.errstate(invalid="ignore"):
-        return np.where((values > 1e-16 * first) & (values < 1e12 * max(first, 1e-300)), values, np.nan)
+        return np.where((values > max(NOTHING * first, floor)) & (values < 1e12 * max(first, 1e-300)), values, np.nan)
 
 
 def _line_names(steps: np.ndarray, losses: dict[str, np.ndarray], colors: dict[str, str]) -> list[dict]:
