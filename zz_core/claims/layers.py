@@ -1,0 +1,165 @@
+"""Claims about the activation before the neuron, and about later layers of a network."""
+from dataclasses import replace
+
+import numpy as np
+
+from zz_core.activations import ACTIVATIONS
+from zz_core.claims.claim import (
+    MATTERS,
+    Claim,
+    Experiments,
+    Measured,
+    median_interval,
+    over_seeds,
+    per_seed,
+    steps_to_goal,
+)
+from zz_core.experiment import Experiment
+from zz_core.measures import unanimous, unanimous_by_chance
+from zz_core.theory import activation_moments
+
+OUTPUTS = 4  # of the random networks
+
+
+def price_of_the_mean(experiments: Experiments, seeds: int) -> Measured:
+    """Steps raw / steps centered on single samples; beside it with the full batch, and m²/v of the activation."""
+    single, full = (per_seed(steps_to_goal, experiments[f"{size}_raw"], seeds)
+                    / per_seed(steps_to_goal, experiments[f"{size}_centered"], seeds) for size in ("single", "full"))
+    raw = experiments["single_raw"]
+    mean, variance = activation_moments(raw.activation, raw.input_std, raw.input_mean)
+    low, high = median_interval(full)
+    return over_seeds(single, full=float(np.median(full)), full_low=low, full_high=high, ratio=mean**2 / variance)
+
+
+def _hard(measured: Measured) -> str:
+    """Holds where the mean costs steps on single samples and with the full batch, fails where it does in neither."""
+    single, full = measured.interval[0] > MATTERS, measured.numbers["full_low"] > MATTERS
+    return "holds" if single and full else "conditional" if single or full else "fails"
+
+
+def preferred(experiments: Experiments, seeds: int) -> Measured:
+    """Steps after a sigmoid / after tanh; beside it / after a sigmoid moved down by a half, which keeps its slope."""
+    taken = {name: per_seed(steps_to_goal, experiment, seeds) for name, experiment in experiments.items()}
+    control = taken["sigmoid"] / taken["control"]
+    low, high = median_interval(control)
+    return over_seeds(taken["sigmoid"] / taken["tanh"], control=float(np.median(control)), control_low=low,
+                      control_high=high)
+
+
+def _because_centered(measured: Measured) -> str:
+    """Holds where tanh is faster and so is the control; conditional where tanh is, but not by its mean."""
+    if measured.interval[0] <= MATTERS:
+        return "fails"
+    return "holds" if measured.numbers["control_low"] > MATTERS else "conditional"
+
+
+def unanimous_rows(activation: str, width: int, batch_size: int, seed: int) -> float:
+    """Share of second-layer units of a random network whose batch gradient has one sign, at the start of training.
+
+    Layers of `width`, `width` and OUTPUTS units with `activation` between them, Gaussian weights of variance
+    1 / inputs, standard normal data and targets, squared loss.
+    """
+    rng, act = np.random.default_rng(seed), ACTIVATIONS[activation]
+    first, second, last = (rng.standard_normal((units, width)) / np.sqrt(width) for units in (width, width, OUTPUTS))
+    data, targets = rng.standard_normal((batch_size, width)), rng.standard_normal((batch_size, OUTPUTS))
+    hidden = act.value(data @ first.T)
+    inner = hidden @ second.T
+    residual = act.value(inner) @ last.T - targets
+    slopes = residual @ last * act.slope(inner)  # (B, width), dL/d(inner)
+    return float(np.nanmean(unanimous(slopes.T @ hidden)))
+
+
+def _rows(experiment: Experiment, seeds: int) -> np.ndarray:
+    return np.array([unanimous_rows(experiment.activation, experiment.dimensions, experiment.batch_size, seed)
+                     for seed in range(seeds)])
+
+
+def later_layers(experiments: Experiments, seeds: int) -> Measured:
+    """Share of unanimous rows of one sample's gradient after sigmoids; beside it after tanh."""
+    width = experiments["sigmoid"].dimensions
+    return over_seeds(_rows(experiments["sigmoid"], seeds), chance=unanimous_by_chance(width),
+                      tanh=float(np.median(_rows(experiments["tanh"], seeds))))
+
+
+def _later_layers_shifted(measured: Measured) -> str:
+    sigmoid, tanh = measured.interval[0] > 0.5, measured.numbers["tanh"] > 0.5
+    return "holds" if sigmoid and tanh else "conditional" if sigmoid or tanh else "fails"
+
+
+def later_layers_by_batch(experiments: Experiments, seeds: int) -> Measured:
+    """Share of unanimous rows of a large batch's gradient - of a small one's."""
+    single, small, large = (_rows(experiments[name], seeds) for name in ("single", "small", "large"))
+    return over_seeds(large - small, single=float(single.mean()), small=float(small.mean()), large=float(large.mean()),
+                      small_size=experiments["small"].batch_size, large_size=experiments["large"].batch_size)
+
+
+def _falls(measured: Measured) -> str:
+    low, high = measured.interval
+    return "holds" if high < 0 else "fails" if low > 0 else "conditional"
+
+
+def _race(activation: str) -> dict[str, Experiment]:
+    """Raw and centered runs, on single samples and with the full batch, at half of each one's stability limit."""
+    raw = Experiment(activation=activation, dimensions=16, samples=512, learning_rate=0.5, steps=1000)
+    full = replace(raw, batch_size=512)
+    return {"single_raw": raw, "single_centered": replace(raw, treatment="center"),
+            "full_raw": full, "full_centered": replace(full, treatment="center")}
+
+
+SIGMOID, RELU = _race("sigmoid"), _race("relu")
+PRICE = {
+    "holds": "The mean of its outputs, m²/v = {ratio:.2f}, costs {value:.1f} times the steps on single samples and "
+             "{full:.0f} times with the full batch, against the same inputs zero-centered.",
+    "conditional": "The mean of its outputs, m²/v = {ratio:.2f}, costs {value:.1f} times the steps on single samples "
+                   "and {full:.0f} times with the full batch, against the same inputs zero-centered: it takes large "
+                   "batches to notice.",
+    "fails": "The mean of its outputs costs {value:.1f} times the steps on single samples and {full:.1f} times with "
+             "the full batch."}
+DEEP = Experiment(dimensions=16)
+CLAIMS = (
+    Claim(
+        "sigmoid-is-hard", "Sigmoid outputs, all positive, are hard for gradient methods.",
+        "folklore", SIGMOID, "single_raw", "trajectories", price_of_the_mean, _hard,
+        "steps raw / steps zero-centered on single samples, median over the seeds", 20, "holds", PRICE),
+    Claim(
+        "relu-is-hard", "ReLU outputs, none negative, are hard for gradient methods.", "folklore", RELU, "full_raw",
+        "trajectories", price_of_the_mean, _hard,
+        "steps raw / steps zero-centered on single samples, median over the seeds", 20, "conditional", PRICE),
+    Claim(
+        "tanh-is-preferred", "Tanh is preferred to the sigmoid, because its outputs are zero-centered.",
+        "CS231n notes, neural networks 1",
+        {"sigmoid": SIGMOID["single_raw"], "tanh": replace(SIGMOID["single_raw"], activation="tanh"),
+         "control": replace(SIGMOID["single_raw"], activation="centered_sigmoid")}, "tanh", "trajectories", preferred,
+        _because_centered, "steps after a sigmoid / steps after tanh, median over the seeds", 20, "holds", {
+            "holds": "For preactivations that are symmetric around zero. A sigmoid moved down by ½, with the sigmoid's "
+                     "own slope, does the same: {control:.1f} times fewer steps, tanh {value:.1f} times. So it is the "
+                     "centering, not the steeper slope.",
+            "conditional": "Tanh takes {value:.1f} times fewer steps, but a sigmoid moved down by ½ only "
+                           "{control:.1f} times: it is not the centering alone.",
+            "fails": "Tanh takes {value:.2f} times fewer steps, [{low:.2f}, {high:.2f}]."}),
+    Claim(
+        "later-layers", "Neurons in later layers of a network receive data that are not zero-centered.",
+        "CS231n notes, neural networks 1",
+        {"sigmoid": DEEP, "tanh": replace(DEEP, activation="tanh")}, "sigmoid", "gradient-signs", later_layers,
+        _later_layers_shifted,
+        "share of second-layer units whose single-sample gradient has one sign, median over random networks", 50,
+        "conditional", {
+            "holds": "{value:.0%} of the second layer's units after sigmoids and {tanh:.0%} after tanh have gradients "
+                     "of one sign.",
+            "conditional": "It is up to the activation: on one sample {value:.0%} of the second layer's units have "
+                           "gradients of one sign after sigmoids, {tanh:.0%} after tanh (by chance {chance:.4%}), in "
+                           "random networks.",
+            "fails": "{value:.0%} of the second layer's units have gradients of one sign."}),
+    Claim(
+        "later-layers-batch", "Adding up gradients over a batch lets signs vary in later layers too.",
+        "CS231n notes, neural networks 1, carried over to later layers",
+        {"single": DEEP, "small": replace(DEEP, batch_size=4), "large": replace(DEEP, batch_size=256)}, "large",
+        "batch-averaging", later_layers_by_batch, _falls,
+        "share of second-layer units with a gradient of one sign, large batches - small ones, median over random "
+        "networks", 50, "fails", {
+            "holds": "The share falls from {small:.0%} at batches of {small_size} to {large:.0%} at {large_size}.",
+            "conditional": "The share is {small:.0%} at batches of {small_size} and {large:.0%} at {large_size}.",
+            "fails": "Only at first: the share falls from {single:.0%} for single samples to {small:.0%} at batches "
+                     "of {small_size} and then rises to {large:.0%} at {large_size}, since a hidden unit's slopes do "
+                     "not average to zero."}),
+)
