@@ -4,6 +4,7 @@ import streamlit as st
 
 from zz_core.measures import unanimous_by_chance
 from zz_view import controls, inspector, page, runs, share, sign_series
+from zz_view.board import Chart, board
 from zz_view.figures.signs import MOST_CELLS, same_sign_figure, sign_heatmap_figure
 
 experiment = controls.current()
@@ -30,16 +31,17 @@ with head:
     page.header("Why do all the weights move together?", sign_series.answer(pair[names[0]], found, kind))
     runs.warn_of_divergence(pair)
 
-for name, key, column in zip(names, ("signs_raw", "signs_twin"), st.columns(2), strict=True):
+charts = []
+for name, key in zip(names, ("signs_raw", "signs_twin"), strict=True):
     same = found[name].same[window]
     counted = int(np.isfinite(same).sum())
     agreed = f"one sign in {np.nansum(same):.0f} of {counted} steps" if counted else "no step here that counts"
     figure = sign_heatmap_figure(sign_series.vectors_of(pair[name], kind, window.start, window.stop),
                                  f"{name.capitalize()}: {agreed}", sign_series.VECTORS[kind], start + 1, columns,
                                  found[name].arrived)
-    with column:
-        page.chart(figure, key, f"Signs of the {sign_series.VECTORS[kind]} for each of {dimensions} weights at steps "
-                   f"{start + 1} to {window.stop}, {name}: {agreed}.")
+    charts.append(Chart(figure, key, f"Signs of the {sign_series.VECTORS[kind]} for each of {dimensions} weights at "
+                                     f"steps {start + 1} to {window.stop}, {name}: {agreed}.", link="signs"))
+board(charts, "signs", group="signs")
 page.numbers([
     *(page.Number(f"One sign, {name}", page.percent(found[name].share), f"of {found[name].counted:,} counted steps",
                   f"Share of steps whose {sign_series.VECTORS[kind]} has one sign in all components that are not zero.")
@@ -50,9 +52,9 @@ st.markdown(" ".join([sign_series.what_is_shown(pair[names[0]], kind, window.sta
                       *sign_series.notes(pair, found)]))
 shares = same_sign_figure({name: series.same for name, series in found.items()}, unanimous_by_chance(dimensions),
                           sign_series.VECTORS[kind], {name: series.arrived for name, series in found.items()})
-page.chart(shares, "same_sign",
-           f"Share of steps with one sign along the run: {names[0]} {page.percent(found[names[0]].share)}, {names[1]} "
-           f"{page.percent(found[names[1]].share)}, by chance {sign_series.chance_words(dimensions)}.")
+alt = (f"Share of steps with one sign along the run: {names[0]} {page.percent(found[names[0]].share)}, {names[1]} "
+       f"{page.percent(found[names[1]].share)}, by chance {sign_series.chance_words(dimensions)}.")
+board([Chart(shares, "same_sign", alt)], "same_sign_board", group="signs")
 
 st.subheader("One step, multiplied out", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -2,13 +2,24 @@
 from dataclasses import replace
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from zz_core import Experiment, measures, simulate
 from zz_core.treatments import normalize_batch
 from zz_view import inspector, sign_series
-from zz_view.figures.signs import running_share, same_sign_figure, sign_codes, sign_heatmap_figure
+from zz_view.figures import signs
+from zz_view.figures.signs import running_share, sign_codes
 from zz_view.theme import CENTERED, MINUS, PLUS, RAW, ZERO
+
+
+def sign_heatmap_figure(*arguments, **options) -> go.Figure:
+    return go.Figure(signs.sign_heatmap_figure(*arguments, **options))  # which checks every property
+
+
+def same_sign_figure(*arguments, **options) -> go.Figure:
+    return go.Figure(signs.same_sign_figure(*arguments, **options))
+
 
 VECTORS = np.array([[1.0, -2.0, 0.0], [-1.0, -1e-13, 3.0], [0.0, 0.0, 0.0]])
 CODES = np.array([[2, 0, 1], [0, 1, 2], [1, 1, 1]])  # 1e-13 of 3 is below the threshold

@@ -22,15 +22,20 @@ def translucent(color: str, opacity: float = 0.2) -> str:
     return f"rgba({','.join(str(int(color[k : k + 2], 16)) for k in (1, 3, 5))},{opacity})"
 
 
-def drawn(traces: list[dict], title: str, height: int, x: dict, y: dict, annotations: list[dict] = ()) -> dict:
+def drawn(traces: list[dict], title: str, height: int, x: dict, y: dict, annotations: list[dict] = (),
+          shapes: list[dict] = (), subtitle: str = "") -> dict:
     """A figure of one pair of axes in the house's frame, as the dictionary that plotly.graph_objects.Figure takes.
 
     Plotly's objects check every property, which takes longer than simulating the run and is felt with every move of a
     slider; the tests do that check instead.
     """
     axis = {"gridcolor": GRID, "zerolinecolor": GRID}
+    head = {"text": title, "x": 0, "xanchor": "left", "font": {"size": 16}}
+    if subtitle:
+        head["subtitle"] = {"text": subtitle, "font": {"size": 14}}
     return {"data": traces, "layout": {
-        "title": {"text": title, "x": 0, "xanchor": "left", "font": {"size": 16}}, "height": height, "margin": MARGIN,
+        "title": head, "height": height, "margin": {**MARGIN, "t": MARGIN["t"] + (16 if subtitle else 0)},
+        "shapes": list(shapes),
         "showlegend": False, "hoverlabel": {"namelength": -1}, "paper_bgcolor": CLEAR, "plot_bgcolor": CLEAR,
         "annotations": list(annotations), "xaxis": {**axis, **x}, "yaxis": {**axis, **y}}}
 

@@ -1,9 +1,10 @@
 """The Gradient signs page, run alone."""
-import json
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from tests.charts import figures
 
 PAGE = Path(__file__).parents[2] / "pages" / "gradient_signs.py"
 
@@ -17,10 +18,6 @@ def page_with(**query: str) -> AppTest:
 
 def metrics(at: AppTest) -> dict[str, str]:
     return {metric.label: metric.value for metric in at.metric}
-
-
-def figures(at: AppTest) -> list[dict]:
-    return [json.loads(chart.proto.spec) for chart in at.main.get("plotly_chart")]
 
 
 def words(at: AppTest) -> str:

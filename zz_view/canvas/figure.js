@@ -262,18 +262,20 @@ function colorAt(scale, share) {
 
 function drawHeatmap(context, trace, { x, y }, font) {
   const gapX = trace.xgap ?? 0, gapY = trace.ygap ?? 0, span = trace.zmax - trace.zmin;
-  const width = Math.abs(x.toPixel(trace.dx) - x.toPixel(0)), height = Math.abs(y.toPixel(trace.dy) - y.toPixel(0));
+  // cells end on whole pixels, or their blurred edges would draw stripes
+  const edge = (axis, value) => Math.round(axis.toPixel(value));
+  const columns = Array.from({ length: (trace.z[0]?.length ?? 0) + 1 }, (_, i) => edge(x, trace.x0 + (i - 0.5) * trace.dx));
   context.font = `${trace.textfont?.size ?? 14}px ${font}`;
   context.textAlign = "center"; context.textBaseline = "middle";
   trace.z.forEach((row, j) => {
-    const middle = y.toPixel(trace.y0 + j * trace.dy), top = middle - height / 2;
+    const ends = [edge(y, trace.y0 + (j - 0.5) * trace.dy), edge(y, trace.y0 + (j + 0.5) * trace.dy)], top = Math.min(...ends), height = Math.abs(ends[1] - ends[0]);
     for (let i = 0; i < row.length; i++) {
-      const left = x.toPixel(trace.x0 + i * trace.dx) - width / 2;
+      const left = columns[i], width = columns[i + 1] - left;
       context.fillStyle = colorAt(trace.colorscale, (row[i] - trace.zmin) / span);
-      context.fillRect(left, top, width - gapX + (gapX ? 0 : 0.5), height - gapY + (gapY ? 0 : 0.5));
+      context.fillRect(left, top, Math.max(1, width - gapX), Math.max(1, height - gapY));
       if (trace.texttemplate && trace.text) {
         context.fillStyle = trace.textfont?.color ?? "white";
-        context.fillText(trace.text[j][i], left + width / 2, middle);
+        context.fillText(trace.text[j][i], left + width / 2, top + height / 2);
       }
     }
   });

@@ -1,9 +1,8 @@
 """Figures of signs: a step x weight heatmap of +, − and 0, and the share of same-sign steps along a run."""
 import numpy as np
-import plotly.graph_objects as go
 
 from zz_core import measures
-from zz_view.theme import CENTERED, GREY, MINUS, PLUS, RAW, ZERO, framed
+from zz_view.theme import CENTERED, GREY, MINUS, PLUS, RAW, ZERO, drawn
 
 SIGN_SCALE = [[0, MINUS], [1 / 3, MINUS], [1 / 3, ZERO], [2 / 3, ZERO], [2 / 3, PLUS], [1, PLUS]]
 GLYPHS = np.array(["−", "0", "+"])  # of the codes 0, 1, 2
@@ -23,7 +22,7 @@ def sign_codes(vectors: np.ndarray) -> np.ndarray:
 
 
 def sign_heatmap_figure(vectors: np.ndarray, title: str, what: str, first_step: int = 1, columns: int | None = None,
-                        arrived: int | None = None) -> go.Figure:
+                        arrived: int | None = None) -> dict:
     """Signs of vectors (n, D): columns are the steps from `first_step` on, rows the weights.
 
     what: whose signs they are, in words. columns: width of the step axis, so that twins share it. Steps after a row
@@ -33,27 +32,26 @@ def sign_heatmap_figure(vectors: np.ndarray, title: str, what: str, first_step: 
     good = np.isfinite(vectors).all(axis=-1)
     codes = sign_codes(vectors if good.all() else vectors[: good.argmin()])
     dimensions, columns = vectors.shape[1], columns or len(vectors)
-    figure = go.Figure(_cells(codes.T, first_step, written=columns <= GLYPH_COLUMNS and dimensions <= GLYPH_ROWS))
-    framed(figure, title, height=min(130 + 44 * dimensions, 480))
-    figure.update_layout(title={"subtitle": {"text": f"sign of {what}:  {KEY}", "font": {"size": 14}}}, margin_t=72)
-    figure.update_xaxes(title="step", range=[first_step - 0.5, first_step + columns - 0.5], showgrid=False,
-                        zeroline=False, tickformat="d", nticks=8)
-    ticks = range(1, dimensions + 1, -(-dimensions // MOST_TICKS))
-    figure.update_yaxes(title="weight", range=[dimensions + 0.5, 0.5], showgrid=False, zeroline=False,
-                        tickvals=list(ticks), ticktext=[f"w{tick}" for tick in ticks])
-    if arrived is not None and arrived < first_step + columns - 1:
-        figure.add_vrect(x0=max(arrived, first_step - 1) + 0.5, x1=first_step + columns - 0.5, fillcolor=GREY,
-                         opacity=0.65, line_width=0, layer="above")
-    return figure
+    end, veil = first_step + columns - 0.5, []
+    if arrived is not None and arrived + 0.5 < end:
+        veil = [{"type": "rect", "x0": max(arrived, first_step - 1) + 0.5, "x1": end, "yref": "y domain", "y0": 0,
+                 "y1": 1, "fillcolor": GREY, "opacity": 0.65, "line": {"width": 0}, "layer": "above"}]
+    ticks = list(range(1, dimensions + 1, -(-dimensions // MOST_TICKS)))
+    cells = _cells(codes.T, first_step, written=columns <= GLYPH_COLUMNS and dimensions <= GLYPH_ROWS)
+    return drawn([cells], title, min(130 + 44 * dimensions, 480), shapes=veil, subtitle=f"sign of {what}:  {KEY}",
+                 x={"title": {"text": "step"}, "range": [first_step - 0.5, end], "showgrid": False, "zeroline": False,
+                    "tickformat": "d", "nticks": 8},
+                 y={"title": {"text": "weight"}, "range": [dimensions + 0.5, 0.5], "showgrid": False, "zeroline": False,
+                    "tickvals": ticks, "ticktext": [f"w{tick}" for tick in ticks]})
 
 
-def _cells(codes: np.ndarray, first_step: int, written: bool) -> go.Heatmap:
+def _cells(codes: np.ndarray, first_step: int, written: bool) -> dict:
     """The cells (D, n), each with its glyph in the hover text and, where cells are few, written into it."""
-    text = GLYPHS[codes]
-    return go.Heatmap(z=codes, x0=first_step, dx=1, y0=1, dy=1, zmin=0, zmax=2, colorscale=SIGN_SCALE, showscale=False,
-                      text=text, texttemplate="%{text}" if written else None, textfont={"size": 14, "color": "white"},
-                      hovertemplate="step %{x}, w%{y}: %{text}<extra></extra>", xgap=int(written),
-                      ygap=int(len(codes) <= GAP_ROWS), name="signs")
+    return {"type": "heatmap", "z": codes, "x0": first_step, "dx": 1, "y0": 1, "dy": 1, "zmin": 0, "zmax": 2,
+            "colorscale": SIGN_SCALE, "showscale": False, "text": GLYPHS[codes], "name": "signs",
+            "texttemplate": "%{text}" if written else None, "textfont": {"size": 14, "color": "white"},
+            "hovertemplate": "step %{x}, w%{y}: %{text}<extra></extra>", "xgap": int(written),
+            "ygap": int(len(codes) <= GAP_ROWS)}
 
 
 def running_share(same_sign: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -76,37 +74,34 @@ def running_share(same_sign: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def same_sign_figure(series: dict[str, np.ndarray], chance: float, what: str,
-                     arrived: dict[str, int | None] | None = None) -> go.Figure:
+                     arrived: dict[str, int | None] | None = None) -> dict:
     """Share of same-sign steps along the run for the raw twin and the other, each (T,), beside its chance level.
 
     what: whose signs they are. arrived: the step at which a run is at its optimum, where its line ends and says so.
     """
-    figure = go.Figure()
+    traces, notes = [], []
     for (name, values), color, symbol in zip(series.items(), (RAW, CENTERED), ("circle", "diamond"), strict=False):
         ends, share, counts = running_share(np.asarray(values, float))
-        figure.add_scatter(x=ends, y=share.astype(np.float32), name=name, mode="lines+markers", customdata=counts,
-                           line={"color": color, "width": 2}, marker={"symbol": symbol, "size": 8},
-                           hovertemplate=name + ", up to step %{x}: %{y:.0%} of %{customdata} steps<extra></extra>")
+        traces.append({"type": "scatter", "x": ends, "y": share.astype(np.float32), "name": name,
+                       "mode": "lines+markers", "customdata": counts, "line": {"color": color, "width": 2},
+                       "marker": {"symbol": symbol, "size": 8, "color": color},
+                       "hovertemplate": name + ", up to step %{x}: %{y:.0%} of %{customdata} steps<extra></extra>"})
         if (arrived or {}).get(name) and np.isfinite(share).any():
             last = np.flatnonzero(np.isfinite(share))[-1]
-            figure.add_annotation(x=ends[last], y=share[last], text="arrived", showarrow=False, yanchor="bottom",
-                                  xanchor="right" if ends[last] > 0.8 * len(values) else "left", yshift=8,
-                                  font={"size": 14, "color": color})
-    framed(figure, _share_title(series), 300)
-    subtitle = f"{what}s with one sign:  {_share_key(series)}"
-    figure.update_layout(title={"subtitle": {"text": subtitle, "font": {"size": 14}}}, margin_t=72)
+            notes.append({"x": int(ends[last]), "y": float(share[last]), "text": "arrived", "showarrow": False,
+                          "yanchor": "bottom", "xanchor": "right" if ends[last] > 0.8 * len(values) else "left",
+                          "yshift": 8, "font": {"size": 14, "color": color}})
+    # the chance level is named below its line, since "arrived" stands above the points
+    notes.append({"x": 1, "xref": "x domain", "y": chance, "text": "by chance", "showarrow": False, "xanchor": "right",
+                  "yanchor": "top", "font": {"size": 14, "color": GREY}})
+    level = {"type": "line", "xref": "x domain", "x0": 0, "x1": 1, "y0": chance, "y1": chance, "layer": "below",
+             "line": {"color": GREY, "dash": "dot", "width": 2}}
     steps = max(map(len, series.values()), default=0)
-    figure.update_xaxes(title="step", range=[0, 1.02 * max(steps, LEAST_STEPS)])
-    figure.update_yaxes(title="share of steps", range=[-0.16, 1.12], tickformat=".0%", tickvals=[0, 0.5, 1])
-    return _with_chance(figure, chance)
-
-
-def _with_chance(figure: go.Figure, chance: float) -> go.Figure:
-    """The chance level, named below its line, since "arrived" stands above the points."""
-    figure.add_hline(y=chance, line={"color": GREY, "dash": "dot", "width": 2}, layer="below")
-    figure.add_annotation(x=1, xref="paper", y=chance, text="by chance", showarrow=False, xanchor="right",
-                          yanchor="top", font={"size": 14, "color": GREY})
-    return figure
+    return drawn(traces, _share_title(series), 300, annotations=notes, shapes=[level],
+                 subtitle=f"{what}s with one sign:  {_share_key(series)}",
+                 x={"title": {"text": "step"}, "range": [0, 1.02 * max(steps, LEAST_STEPS)]},
+                 y={"title": {"text": "share of steps"}, "range": [-0.16, 1.12], "tickformat": ".0%",
+                    "tickvals": [0, 0.5, 1]})
 
 
 def _mean(values: np.ndarray) -> str:
