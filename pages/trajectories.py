@@ -16,7 +16,8 @@ others = st.slider("Other seeds, as faint lines", 0, 20, key="other_seeds", bind
                    help="One path is an anecdote: this draws the same experiment with other draws of the samples.")
 
 names = left, right = runs.twin_names(experiment)
-pair = {name: runs.get(twin, 1 + others) for name, twin in zip(names, runs.twins(experiment), strict=True)}
+found = {name: runs.get_with_band(twin, 1 + others) for name, twin in zip(names, runs.twins(experiment), strict=True)}
+pair = {name: run for name, (run, _) in found.items()}
 colors = dict(zip(names, (RAW, CENTERED), strict=True))
 sums = dict(zip(names, summarize_twins(*pair.values()), strict=True))
 ratio = {name: page.two_digits(s.path_ratio[0], "x") for name, s in sums.items()}
@@ -26,7 +27,8 @@ known = all(run.optimum is not None for run in pair.values())
 what = "excess loss" if known else "loss"
 losses = {name: (run.excess_losses() if known else run.losses())[0] for name, run in pair.items()}
 rows, theory = positions(pair[left]), {name: runs.prediction(run) for name, run in pair.items()}
-expected = {name: found for name, found in theory.items() if found}
+expected = {name: prediction for name, prediction in theory.items() if prediction}
+bands = {name: band for name, (_, band) in found.items() if name in expected and band is not None}
 
 with body:
     page.header("What does the path of the weights look like?",
@@ -37,7 +39,7 @@ with body:
         st.info("One weight moves on a line: there is no plane to draw. Set dimensions to 2 or more to see a path.",
                 icon=":material/info:")
     else:
-        pictures = plane_pictures(pair, colors, {name: found.weights for name, found in expected.items()})
+        pictures = plane_pictures(pair, colors, {name: each.weights for name, each in expected.items()})
         board([Chart(plane_figure(pictures[name], f"{name.capitalize()}: {ratio[name]} the straight line"), key,
                      f"Path of the {name} weights over {experiment.steps} steps on the contours of the loss: "
                      f"{ratio[name]} the straight line, {same[name]} of its gradients with one sign.",
@@ -52,9 +54,8 @@ with body:
         page.Number("Gradients with one sign", same[left],
                     f"{right} {same[right]}, chance {page.percent(unanimous_by_chance(experiment.dimensions))}")])
     rings = [point(np.column_stack([pair[name].step_index, losses[name]])[rows], colors[name]) for name in names]
-    bands = {name: band for name in expected if (band := runs.loss_band(pair[name])) is not None}
     curves = loss_figure(pair[left].step_index, losses, colors, what, f"The {what} of the same two runs",
-                         {name: found.excess for name, found in expected.items()}, bands)
+                         {name: each.excess for name, each in expected.items()}, bands)
     alt = f"{what.capitalize()} against the step, {left}: {steps[left]} to 1 %, {right}: {steps[right]}."
     board([Chart(curves, "losses", alt, rings)], "loss_curves", positions=len(rows))
     st.caption(theory_words(pair, bool(bands)))

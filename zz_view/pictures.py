@@ -137,7 +137,7 @@ def theory_words(runs: dict[str, Run], bands: bool) -> str:
         f" None is drawn for {name}, {reason}." for name, reason in reasons.items() if reason)
     if first.batches is None:
         return f"Dashed: the theory, which gives a full-batch run step by step.{shown}"
-    most = f" The bands hold {percent(BAND_SHARE)} of {BAND_SEEDS} other draws of the samples." if bands else ""
+    most = f" The bands hold {percent(BAND_SHARE)} of {BAND_SEEDS} draws of the samples." if bands else ""
     return ("Dashed: what the theory expects on average over all draws of the samples. On average the weights go the "
             "way of the full batch at the same rate, and a few unlucky draws pull the expected loss above the usual "
             f"one.{most}{shown}")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from zz_core import Experiment, Run, simulate
 from zz_core.costs import Cost, cost, largest_steps
-from zz_core.experiment import BOUNDS, DEFAULTS
+from zz_core.experiment import DEFAULTS
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.prediction import Prediction, predict, why_unpredicted
 from zz_core.stability import stability_limit
@@ -19,7 +19,7 @@ from zz_view.fields import label
 BUDGET_SECONDS, BUDGET_BYTES = 10.0, 128 * 2**20
 NOTICEABLE_SECONDS = 1.0  # from here on a visitor wonders whether anything happens
 SMALL_BYTES = 8 * 2**20
-BAND_SEEDS, BAND_SHARE = 20, 0.8  # how many other runs a band sums up, and the share of them that it holds
+BAND_SEEDS, BAND_SHARE = 20, 0.8  # how many runs a band sums up, and the share of them that it holds
 # What the stability limit does not depend on: a dragged learning rate finds its limit in the cache.
 NOT_IN_THE_LIMIT = ("learning_rate", "rate_unit", "schedule", "sampling", "steps", "seed", "decay", "damping")
 BY_QUERY = {Experiment: lambda experiment: tuple(experiment.to_query().items())}
@@ -67,19 +67,25 @@ def _prediction(experiment: Experiment, _run: Run) -> Prediction:
     return predict(_run)
 
 
-def loss_band(run: Run) -> np.ndarray | None:
-    """(2, T+1): between which excess losses most of BAND_SEEDS other draws of the samples lie, None without draws."""
-    if run.batches is None or cost(run.experiment, BAND_SEEDS).seconds > NOTICEABLE_SECONDS:
-        return None
-    return _loss_band(run.experiment)
+def get_with_band(experiment: Experiment, replicates: int = 1) -> tuple[Run, np.ndarray | None]:
+    """The run, and between which excess losses (2, T+1) most of BAND_SEEDS seeds lie, its own among them.
 
-
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_QUERY)
-def _loss_band(experiment: Experiment) -> np.ndarray:
-    others = simulate(replace(experiment, seed=(experiment.seed + 1) % (BOUNDS["seed"][1] - BAND_SEEDS)), BAND_SEEDS)
+    No band for the full batch, which draws nothing, and where it would take noticeably long.
+    """
+    many = max(replicates, BAND_SEEDS)
+    if experiment.full_batch or cost(experiment, many).seconds > NOTICEABLE_SECONDS or not affordable(experiment, many):
+        return get(experiment, replicates), None
+    run = get(experiment, many)
     with np.errstate(all="ignore"):  # some have diverged
         ends = [(1 - BAND_SHARE) / 2, (1 + BAND_SHARE) / 2]
-        return np.quantile(others.excess_losses(), ends, axis=0, method="closest_observation")
+        band = np.quantile(run.excess_losses()[:BAND_SEEDS], ends, axis=0, method="closest_observation")
+    return first(run, replicates), band
+
+
+def first(run: Run, replicates: int) -> Run:
+    """The first replicates of a run, as a run of their own."""
+    parts = ("weights", "biases", "input_biases", "batches", "diverged_at")
+    return replace(run, **{name: None if (part := getattr(run, name)) is None else part[:replicates] for name in parts})
 
 
 def affordable(experiment: Experiment, replicates: int = 1) -> bool:

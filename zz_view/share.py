@@ -17,7 +17,10 @@ from zz_core.measures import unanimous
 def share(runs: Run | Mapping[str, Run], experiment: Experiment) -> None:
     """Draw the popover. The files are made when someone asks for them, not on every rerun."""
     named = {"run": runs} if isinstance(runs, Run) else dict(runs)
-    with st.popover("Share", icon=":material/share:"):
+    # drawn when it is opened: a closed one would cost every rerun of every visitor as much as five controls
+    with st.popover("Share", icon=":material/share:", key="share", on_change="rerun") as popover:
+        if not popover.open:
+            return
         st.markdown("This link opens the same experiment with the same settings of this page:")
         st.code(permalink(experiment), language=None, wrap_lines=True)
         st.download_button("Every step as CSV", lambda: table(named).to_csv(index=False).encode(),

@@ -34,6 +34,7 @@ def a_page_with_a_run():
 def visit(script=a_page_with_a_run, **query: str) -> AppTest:
     make = AppTest.from_file if isinstance(script, Path) else AppTest.from_function
     at = make(script, default_timeout=60)
+    at.session_state["share"] = True  # the popover is open
     for name, value in query.items():
         at.query_params[name] = value
     return at.run()

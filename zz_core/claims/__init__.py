@@ -2,7 +2,9 @@
 from zz_core.claims import batches, layers, paths, remedies, saturation, signs
 from zz_core.claims.claim import Claim, Measured, Verdict, decide
 
-CLAIMS: tuple[Claim, ...] = (*signs.CLAIMS, *paths.CLAIMS, *batches.CLAIMS, *saturation.CLAIMS, *layers.CLAIMS,
-                             *remedies.CLAIMS)
+TOPICS: dict[str, tuple[Claim, ...]] = {
+    "One sample, one sign": signs.CLAIMS, "The path": paths.CLAIMS, "Adding gradients over a batch": batches.CLAIMS,
+    "Saturation": saturation.CLAIMS, "Activations and deeper layers": layers.CLAIMS, "What to do": remedies.CLAIMS}
+CLAIMS: tuple[Claim, ...] = tuple(claim for claims in TOPICS.values() for claim in claims)
 
-__all__ = ["CLAIMS", "Claim", "Measured", "Verdict", "decide"]
+__all__ = ["CLAIMS", "TOPICS", "Claim", "Measured", "Verdict", "decide"]
