@@ -10,6 +10,7 @@ from zz_core.batching import BatchSweep, MixedShares
 from zz_core.measures import unanimous_by_chance
 from zz_core.planes import allowed_wedge, plane_of
 from zz_view import page
+from zz_view.board import Chart, board
 from zz_view.figures import batch_averaging as figures
 from zz_view.runs import BY_QUERY
 from zz_view.theme import CENTERED, RAW
@@ -67,7 +68,8 @@ def draw_batches(pair: dict[str, Run], step: int, size: int) -> str:
     arrows = {name: planes[name].project(batch.gradients)[kept] for name, batch in batches.items()}
     reach = {name: figures.arrow_reach(drawn) for name, drawn in arrows.items()}
     apart = max(reach.values()) / min(reach.values())
-    for (name, run), color, column in zip(pair.items(), (RAW, CENTERED), st.columns(2), strict=True):
+    charts = []
+    for (name, run), color in zip(pair.items(), (RAW, CENTERED), strict=True):
         plane, batch = planes[name], batches[name]
         title = figures.arrows_title(name, batch.gradients, batch.mean)
         figure = figures.batch_arrows_figure(
@@ -75,9 +77,9 @@ def draw_batches(pair: dict[str, Run], step: int, size: int) -> str:
             wedge=None if run.input_biases is not None else allowed_wedge(plane.project(run.task.evaluated)),
             reach=reach[name] if apart > MOST_APART else max(reach.values()), title=title,
             axis_titles=("∂L/∂w₁", "∂L/∂w₂") if plane.exact else ("gradient along the mean", "gradient across it"))
-        with column:
-            page.chart(figure, "batch_raw" if color == RAW else "batch_twin",
-                       f"Gradients of {used} samples at step {at[name] + 1} as arrows, and their mean. {title}.")
+        charts.append(Chart(figure.to_dict(), "batch_raw" if color == RAW else "batch_twin",
+                            f"Gradients of {used} samples at step {at[name] + 1} as arrows, and their mean. {title}."))
+    board(charts, "batches", group="batches")
     notes = ["Arrows are *gradients*, and plain descent moves against them. Shaded is where a single sample's can "
              "point; without shade, anywhere."]
     if pair[name].experiment.batch_size == 1 < used:
@@ -114,7 +116,8 @@ def draw_shares(twins: dict[str, Experiment]) -> None:
     figure = figures.mixed_share_figure(shares, RAW if name == "raw" else CENTERED,
                                         1 - unanimous_by_chance(spec.dimensions), figures.shares_title(name, shares),
                                         expected, mixing)
-    page.chart(figure, "mixed_share", f"Share of {name} gradients with mixed signs against the batch size: {words}.")
+    alt = f"Share of {name} gradients with mixed signs against the batch size: {words}."
+    board([Chart(figure.to_dict(), "mixed_share", alt)], "mixed_share_board", group="batches")
     noise = "the labels" if spec.uses_labels else f"σ = {spec.noise or batching.NOISE:g}" + (
         "" if spec.noise else ", added here since your targets have none")
     st.markdown(f"*Gradients* with mixed signs: {words}. Measured at fixed weights, without training, on up to "
@@ -136,8 +139,9 @@ def draw_sweeps(sweeps: dict[str, BatchSweep], spec: Experiment, replicates: int
     words = " ".join(f"{name.capitalize()}, from one sample to the full batch: "
                      f"{ends(sweep.mixed_updates, page.percent)}, {ends(sweep.path_ratio, times)}, "
                      f"{ends(sweep.steps, page.count)}." for name, sweep in sweeps.items())
-    page.chart(figures.batch_sweep_figure(sweeps, spec.steps, figures.sweep_title(sweeps)), "batch_sweep",
-               f"Updates with mixed signs, path ratio and steps to 1 % against the batch size. {words}")
+    figure = figures.batch_sweep_figure(sweeps, spec.steps, figures.sweep_title(sweeps))
+    alt = f"Updates with mixed signs, path ratio and steps to 1 % against the batch size. {words}"
+    board([Chart(figure.to_dict(), "batch_sweep", alt)], "batch_sweep_board", group="batches")
     rate = "the same fraction of its stability limit" if spec.rate_unit == "critical" else "the same learning rate"
     late = any((np.isfinite(sweep.steps).mean(axis=1) <= 0.5).any() for sweep in sweeps.values())
     st.markdown(f"*Updates* and paths of real runs: medians of {replicates} seeds, bands from quartile to quartile, "

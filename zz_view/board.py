@@ -66,7 +66,9 @@ def board(charts: Sequence[Chart], key: str, words: Sequence[str] | None = None,
     _component(key=key, height="content", data={
         "group": group, "last": last, "words": None if words is None else list(words), "narrowest": narrowest,
         "charts": [{"key": chart.key, "alt": chart.alt, "marks": list(chart.marks), "link": chart.link,
-                    "figure": _plain(chart.figure)} for chart in charts]})
+                    "figure": {"data": _plain(chart.figure["data"]), "layout": _plain(
+                        {name: part for name, part in chart.figure["layout"].items() if name != "template"})}}
+                   for chart in charts]})
 
 
 def _plain(value: Any) -> Any:

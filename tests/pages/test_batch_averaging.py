@@ -1,11 +1,12 @@
 """The Batch averaging page, alone: charts, numbers from the run, what the URL asks for, and its sentences."""
 import base64
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from tests.charts import figures
 
 PAGE = Path(__file__).parents[2] / "pages" / "batch_averaging.py"
 
@@ -17,10 +18,6 @@ def opened(**query: str) -> AppTest:
     app.run()
     assert not app.exception
     return app
-
-
-def figures(app: AppTest) -> list[dict]:
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
 def values(array) -> np.ndarray:

@@ -202,7 +202,7 @@ function drawLabels(context, { x, y }, box, ink, font) {
   if (y.title?.text) {
     const lines = y.title.text.split("<br>");
     context.save();
-    context.translate(Math.max(9, box.left - 48 - 8 * (lines.length - 1)), box.top + box.height / 2);
+    context.translate(Math.max(9 + 8 * (lines.length - 1), box.left - 48 - 8 * (lines.length - 1)), box.top + box.height / 2);
     context.rotate(-Math.PI / 2);
     context.textBaseline = "middle";
     lines.forEach((line, k) => context.fillText(plain(line), 0, 16 * (k - (lines.length - 1) / 2)));
