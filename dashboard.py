@@ -28,6 +28,12 @@ def sections() -> dict[str, list[st.Page]]:
             st.Page("pages/batch_averaging.py", title="Batch averaging", icon=":material/groups:",
                     url_path="batch-averaging"),
         ],
+        "Understand it": [
+            st.Page("pages/geometry.py", title="Geometry", icon=":material/explore:", url_path="geometry"),
+            st.Page("pages/saturation.py", title="Saturation", icon=":material/hourglass_empty:",
+                    url_path="saturation"),
+            st.Page("pages/claims.py", title="Claims", icon=":material/fact_check:", url_path="claims"),
+        ],
     }
 
 

@@ -3,6 +3,7 @@ import streamlit as st
 
 from zz_view import controls
 
+ROW = 3
 CARDS = (
     ("pages/trajectories.py", "Trajectories", ":material/timeline:",
      "Walk along a path step by step, with what each sample allows."),
@@ -10,6 +11,12 @@ CARDS = (
      "See every weight's sign at every step, and the chain rule behind one of them."),
     ("pages/batch_averaging.py", "Batch averaging", ":material/groups:",
      "Add up the gradients of a batch: what it mends, and what it leaves."),
+    ("pages/geometry.py", "Geometry", ":material/explore:",
+     "Shift the mean, turn the target, add dimensions: when it zig-zags, and when not."),
+    ("pages/saturation.py", "Saturation", ":material/hourglass_empty:",
+     "Put the zig-zag beside the harm that it is said to be milder than."),
+    ("pages/claims.py", "Claims", ":material/fact_check:",
+     "Read each sentence of the folklore with its measured verdict."),
 )
 
 
@@ -18,7 +25,8 @@ def cards() -> None:
     if not controls.in_dashboard():
         return
     st.subheader("Go on", anchor=False)
-    for column, (path, label, icon, text) in zip(st.columns(len(CARDS)), CARDS, strict=True):
-        with column.container(border=True, height="stretch"):
-            st.page_link(path, label=f"**{label}**", icon=icon)
-            st.markdown(text)
+    for start in range(0, len(CARDS), ROW):
+        for column, (path, label, icon, text) in zip(st.columns(ROW), CARDS[start : start + ROW], strict=False):
+            with column.container(border=True, height="stretch"):
+                st.page_link(path, label=f"**{label}**", icon=icon)
+                st.markdown(text)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-PAGES = ["/", "/trajectories", "/gradient-signs", "/batch-averaging"]
+PAGES = ["/", "/trajectories", "/gradient-signs", "/batch-averaging", "/geometry", "/saturation"]
 WIDER = """() => [...document.querySelectorAll('[data-testid="stMain"]')]
     .some(main => main.scrollWidth > main.clientWidth + 2)"""
 
@@ -34,7 +34,8 @@ def test_a_page_loads_without_errors_fits_every_width_and_names_its_charts(page,
     ("/trajectories", "learning_rate=5&noise=1"), ("/gradient-signs", "treatment=layer_norm&dimensions=3"),
     ("/gradient-signs", "optimizer=adam&learning_rate=0.05"),
     ("/batch-averaging", "inputs=wine&target=labels&loss=logistic"),
-    ("/batch-averaging", "dimensions=1&target_angle=0"),
+    ("/batch-averaging", "dimensions=1&target_angle=0"), ("/geometry", "inputs=wine&dimensions=5"),
+    ("/saturation", "inputs=factorial&dimensions=8"),
 ])
 def test_other_experiments_give_a_picture_or_a_sentence(page, settle, path, query):
     """The many more combinations run without a browser, in tests/pages."""
@@ -44,6 +45,19 @@ def test_other_experiments_give_a_picture_or_a_sentence(page, settle, path, quer
     assert page.zz_errors == []
     charts = page.locator('[data-testid="stPlotlyChart"] .main-svg, .board canvas.base').count()
     assert charts or page.locator('[data-testid="stAlert"]').count()
+
+
+def test_claims_are_decided_and_lead_to_their_experiments(page, settle):
+    page.goto("/claims")
+    settle(page)
+    links = page.get_by_role("link", name="See the experiment")
+    assert links.count() >= 15
+    targets = {link.get_attribute("href") for link in links.all()}
+    for target in sorted(targets)[::8]:
+        page.goto(page.evaluate("href => new URL(href, location.origin + '/claims').href", target))
+        settle(page)
+        assert exceptions(page) == [] and page.locator("h1").inner_text()
+    assert page.zz_errors == []
 
 
 def ring(page, chart: str) -> tuple[float, float]:
