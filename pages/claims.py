@@ -26,7 +26,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", horizontal_align
 for topic, claims in TOPICS.items():
     kept = [claim for claim in claims if shown in ("all", found[claim.key].verdict)]
     if kept:
-        st.subheader(topic, anchor=False)
+        st.header(topic, anchor=False)
         for claim in kept:
             st.markdown(row(claim, found[claim.key]))
 page.explanations(__file__)

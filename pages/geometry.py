@@ -38,14 +38,14 @@ else:
 words.numbers(run, curvature, summary, one_sign)
 
 fraction, reason = geometry.rate_fraction(run), words.no_sweep(run)
-st.subheader("Where the target lies", anchor=False)
+st.header("Where the target lies", anchor=False)
 if reason:
     st.info(reason, icon=":material/info:")
 else:
     views.draw_angles(experiment, run, shift, fraction, color)
-st.subheader("How many dimensions", anchor=False)
+st.header("How many dimensions", anchor=False)
 views.draw_dimensions(experiment, fraction)
-st.subheader("How long the steps", anchor=False)
+st.header("How long the steps", anchor=False)
 if reason:
     st.info(reason, icon=":material/info:")
 else:

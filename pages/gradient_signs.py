@@ -56,7 +56,7 @@ alt = (f"Share of steps with one sign along the run: {names[0]} {page.percent(fo
        f"{page.percent(found[names[1]].share)}, by chance {sign_series.chance_words(dimensions)}.")
 board([Chart(shares, "same_sign", alt)], "same_sign_board", group="signs")
 
-st.subheader("One step, multiplied out", anchor=False)
+st.header("One step, multiplied out", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     step = st.number_input("Step", 1, steps, 1, key="inspect_step", bind="query-params", required=True, width=170)
     name = names[st.toggle(f"Of the {names[1]} run", key="inspect_twin", bind="query-params")]

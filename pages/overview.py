@@ -55,7 +55,7 @@ page.numbers([
     page.Number(f"Gradients with one sign, {each}", same[0], f"{twin} {same[1]}, chance {chance}"),
     page.Number(f"Way to {goal}, full batch", steps[2], f"{twin} {steps[3]}")])
 
-st.subheader("Four sentences to take away", anchor=False)
+st.header("Four sentences to take away", anchor=False)
 spectra = [eigenvalues(run.experiment, run.task) for run in list(four.values())[:2]]
 measured = Measured(raw, twin, each, *(tuple(float(s[k][0]) for s in sums) for k in range(3)),
                     tuple(condition(values) for values in spectra), unanimous_by_chance(experiment.dimensions),

@@ -24,7 +24,7 @@ def cards() -> None:
     """One card a page; nothing where the overview runs without the dashboard, which has no other pages."""
     if not controls.in_dashboard():
         return
-    st.subheader("Go on", anchor=False)
+    st.header("Go on", anchor=False)
     for start in range(0, len(CARDS), ROW):
         for column, (path, label, icon, text) in zip(st.columns(ROW), CARDS[start : start + ROW], strict=False):
             with column.container(border=True, height="stretch"):

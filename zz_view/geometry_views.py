@@ -215,7 +215,7 @@ def _open(chosen: Experiment) -> None:
 
 def draw_invariance(experiment: Experiment, shift: float) -> None:
     """The same run with one feature's sign flipped, number by number."""
-    st.subheader("“Same sign” depends on how you count, the path does not", anchor=False)
+    st.header("“Same sign” depends on how you count, the path does not", anchor=False)
     try:
         pairs = [measured(experiment, shift, flip) for flip in (False, True)]
     except ValueError as error:
@@ -236,7 +236,7 @@ def draw_invariance(experiment: Experiment, shift: float) -> None:
             ("Steps to 1 %", *(page.count(each.steps[0]) for each in (plain, other))),
             ("κ", *(size(each.condition) for each in (curve, turned))),
             ("Loss at the end", *(f"{value:.3g}" if np.isfinite(value) else "diverged" for value in ends))]
-    lines = (("", "as it is", "x₁ flipped"), ("---",) * 3, *rows)
+    lines = (("measure", "as it is", "x₁ flipped"), ("---",) * 3, *rows)
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     st.markdown(f"{table}\n\nOne feature counted with the other sign, x₁ → −x₁: the weights walk the mirror image, "
                 f"{exactly}, and no length, angle or loss changes. Only the signs do: what "

@@ -24,7 +24,7 @@ def spectrum_figure(measured: dict[str, np.ndarray], expected: dict[str, np.ndar
                        "hovertemplate": f"{name}, eigenvalue %{{x}}: %{{y:.3g}}<extra></extra>"})
         if len(kept):
             names.append({"x": 1, "y": float(np.log10(kept[0])), "text": name, "showarrow": False, "xanchor": "left",
-                          "yanchor": "middle", "xshift": 12, "font": {"color": colors[name], "size": 14}})
+                          "yanchor": "bottom", "xshift": 10, "yshift": 4, "font": {"color": colors[name], "size": 14}})
     most = max((len(values) for values in measured.values()), default=1)
     return drawn(traces, title, height, annotations=names,
                  x={"title": {"text": "direction, steepest first"}, "range": [0.5, most + 0.5], "tickformat": "d",
