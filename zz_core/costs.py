@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zz_core import modes
 from zz_core.activations import ACTIVATIONS
 from zz_core.experiment import BOUNDS, Experiment
 from zz_core.inputs import INPUTS
@@ -85,7 +86,8 @@ def cost(experiment: Experiment, replicates: int = 1) -> Cost:
     """Memory and time of simulate(experiment, replicates)."""
     sizes = _sizes(experiment, replicates)
     seconds = slowness() * (_setup_seconds(experiment, sizes) + _draw_seconds(experiment, sizes))
-    seconds += sizes.steps * _step_seconds(experiment, sizes)
+    seconds += _solve_seconds(experiment, sizes) if _solved(experiment, sizes) else (
+        sizes.steps * _step_seconds(experiment, sizes))
     return Cost(_peak_bytes(experiment, sizes, history_bytes(experiment, replicates)), seconds)
 
 
@@ -171,6 +173,19 @@ def _draw_seconds(experiment: Experiment, sizes: Sizes) -> float:
     return sizes.runs * (50 * CALL + drawn)
 
 
+def _solved(experiment: Experiment, sizes: Sizes) -> bool:
+    return experiment.full_batch and modes.preferred(experiment, sizes.rows, sizes.parameters)
+
+
+def _solve_seconds(experiment: Experiment, sizes: Sizes) -> float:
+    """All steps at once, by eigenvectors."""
+    values = sizes.steps * sizes.parameters
+    products = PRODUCT * (sizes.rows * sizes.parameters**2 + values * sizes.parameters)
+    passes = PASS * values * (15 if experiment.optimizer == "sgd" else 45)
+    calls = CALL * (60 + 100 * -(-sizes.steps // modes.BLOCK))
+    return slowness() * (calls + _eigenvectors(sizes.parameters) + products + passes)
+
+
 def _step_seconds(experiment: Experiment, sizes: Sizes) -> float:
     """One step of all replicates."""
     optimizer, treatment = OPTIMIZERS[experiment.optimizer], TREATMENTS[experiment.treatment]
@@ -215,6 +230,8 @@ def _peak_bytes(experiment: Experiment, sizes: Sizes, history: int) -> int:
     if experiment.full_batch:
         draws = 0
         work += 24 * sizes.rows
+        if _solved(experiment, sizes):
+            work += 8 * min(sizes.steps, modes.BLOCK) * sizes.parameters * (6 if experiment.optimizer == "sgd" else 14)
     else:
         draws = 4 * sizes.steps * sizes.batch
         if experiment.sampling == "epoch":

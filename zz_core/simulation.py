@@ -3,6 +3,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zz_core import modes
 from zz_core.costs import MAX_HISTORY_BYTES, cost, history_bytes
 from zz_core.experiment import Experiment
 from zz_core.losses import LOSSES
@@ -194,8 +195,12 @@ def simulate(experiment: Experiment, replicates: int = 1, *, data: tuple[np.ndar
     full = experiment.batch_size == len(task.targets)
     batches = None if full else draw_batches(experiment, len(task.targets), replicates)
     # without draws all replicates are the same run: step one and show it R times
-    history = run_steps(experiment, neuron, task.targets.astype(dtype, copy=False), batches, rate,
-                        1 if full else replicates, every, dtype)
+    targets = task.targets.astype(dtype, copy=False)
+    if full and modes.preferred(experiment, len(targets), neuron.size):
+        optimum = task.optimum if task.optimum_bias is None else np.append(task.optimum, task.optimum_bias)
+        history = modes.solve(experiment, neuron, optimum, rate, every, dtype)
+    else:
+        history = run_steps(experiment, neuron, targets, batches, rate, 1 if full else replicates, every, dtype)
     parameters = history.parameters.swapaxes(0, 1)
     diverged_at = history.diverged_at
     if full and replicates > 1:

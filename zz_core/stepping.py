@@ -131,7 +131,7 @@ def _run_group(experiment: Experiment, neuron: Linear, targets: np.ndarray, batc
             theta = theta.copy()  # the scratch rows are used again
         if (diverged_at >= 0).all():
             break
-    return _fill_after(out, kept, diverged_at)
+    return fill_after(out, kept, diverged_at)
 
 
 def _gathered(neuron: Linear, targets: np.ndarray, drawn: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:
@@ -149,7 +149,7 @@ def _mark_diverged(rows: np.ndarray, first_step: int, diverged_at: np.ndarray) -
     diverged_at[new] = first_step + bad.argmax(axis=0)[new]
 
 
-def _fill_after(out: np.ndarray, kept: np.ndarray, diverged_at: np.ndarray) -> np.ndarray:
+def fill_after(out: np.ndarray, kept: np.ndarray, diverged_at: np.ndarray) -> np.ndarray:
     """Fill the rows after a divergence with NaN and turn steps into rows of the kept history."""
     rows = np.full_like(diverged_at, -1)
     for replicate in np.flatnonzero(diverged_at >= 0):
