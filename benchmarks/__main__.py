@@ -10,9 +10,9 @@ import json  # noqa: E402
 import platform  # noqa: E402
 from importlib.metadata import PackageNotFoundError, version  # noqa: E402
 
-from benchmarks import costs, seeds, torch_run  # noqa: E402
+from benchmarks import costs, networks, seeds, torch_run  # noqa: E402
 
-WORKLOADS = {"seeds": seeds, "torch": torch_run, "cost": costs}
+WORKLOADS = {"seeds": seeds, "torch": torch_run, "networks": networks, "cost": costs}
 
 
 def machine() -> dict[str, str | int]:
