@@ -8,6 +8,7 @@ import numpy as np
 
 from zz_core.experiment import Experiment
 from zz_core.measures import cut_tail, path_efficiency, steps_to_level, steps_to_tolerance
+from zz_core.network import NetworkExperiment
 from zz_core.simulation import Run, simulate
 from zz_core.summary import SETTLED
 
@@ -23,7 +24,7 @@ class Measured(NamedTuple):
     numbers: Mapping[str, float]
 
 
-Experiments = Mapping[str, Experiment]
+Experiments = Mapping[str, Experiment | NetworkExperiment]
 
 
 @dataclass(frozen=True)
