@@ -34,6 +34,10 @@ def sections() -> dict[str, list[st.Page]]:
                     url_path="saturation"),
             st.Page("pages/claims.py", title="Claims", icon=":material/fact_check:", url_path="claims"),
         ],
+        "Fix it": [
+            st.Page("pages/remedies.py", title="Remedies", icon=":material/healing:", url_path="remedies"),
+            st.Page("pages/deep_network.py", title="Deep network", icon=":material/lan:", url_path="deep-network"),
+        ],
     }
 
 

@@ -27,7 +27,6 @@ with st.container(border=True):
                                   bind="query-params", help="Lanes that need more count as not reached.")
     chosen = st.multiselect("In the pictures of losses and paths, with the one above", list(REMEDIES),
                             default=views.SHOWN, max_selections=views.MOST_SHOWN - 1, key="shown", bind="query-params")
-views.mark_taken(lanes=lanes, shown=chosen)
 keys = [key for key in REMEDIES if key in {"nothing", focus, *lanes}]
 shown = [key for key in keys if key in {focus, *chosen}]
 colors = lane_colors(shown)

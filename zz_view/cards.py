@@ -17,6 +17,10 @@ CARDS = (
      "Put the zig-zag beside the harm that it is said to be milder than."),
     ("pages/claims.py", "Claims", ":material/fact_check:",
      "Read each sentence of the folklore with its measured verdict."),
+    ("pages/remedies.py", "Remedies", ":material/healing:",
+     "Race what is said to help to one goal, each at its own best learning rate."),
+    ("pages/deep_network.py", "Deep network", ":material/lan:",
+     "Train a real network on real data and see the signs of every layer."),
 )
 
 

@@ -140,7 +140,9 @@ def _notices(asked: dict[str, str], values: dict[str, Value]) -> dict[str, tuple
     return notices
 
 
-def _same(text: str, value: Value) -> bool:
+def _same(text: str, value: Value | list[str]) -> bool:
+    if isinstance(value, list):
+        return text in value  # a parameter that occurs several times: the query gives the last one
     if isinstance(value, str | bool):
         return text.lower() == str(value).lower()
     try:

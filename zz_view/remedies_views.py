@@ -87,14 +87,6 @@ def run_race(experiment: Experiment, keys: Sequence[str], horizon: int, fraction
     return results
 
 
-def mark_taken(**lists: Sequence[str]) -> None:
-    """Tell the shell, which knows single values, that what the link asked of these lists is in them."""
-    asked = st.session_state.get("_asked_of_page", {})
-    for name, values in lists.items():
-        if asked.get(name) in values:
-            del asked[name]
-
-
 def _too_heavy(experiment: Experiment, keys: Sequence[str], horizon: int) -> dict[str, str]:
     """Lanes that alone would take too long, with a reason; stops the page where the others do so together."""
     costs = {key: lane_cost(experiment, key, horizon) for key in keys}

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-PAGES = ["/", "/trajectories", "/gradient-signs", "/batch-averaging", "/geometry", "/saturation"]
+PAGES = ["/", "/trajectories", "/gradient-signs", "/batch-averaging", "/geometry", "/saturation", "/remedies", "/deep-network"]
 WIDER = """() => [...document.querySelectorAll('[data-testid="stMain"]')]
     .some(main => main.scrollWidth > main.clientWidth + 2)"""
 
@@ -35,7 +35,8 @@ def test_a_page_loads_without_errors_fits_every_width_and_names_its_charts(page,
     ("/gradient-signs", "optimizer=adam&learning_rate=0.05"),
     ("/batch-averaging", "inputs=wine&target=labels&loss=logistic"),
     ("/batch-averaging", "dimensions=1&target_angle=0"), ("/geometry", "inputs=wine&dimensions=5"),
-    ("/saturation", "inputs=factorial&dimensions=8"),
+    ("/saturation", "inputs=factorial&dimensions=8"), ("/remedies", "lanes=nothing&lanes=center&dimensions=4"),
+    ("/deep-network", "net_data=moons&net_layers=8&net_activation=tanh"),
 ])
 def test_other_experiments_give_a_picture_or_a_sentence(page, settle, path, query):
     """The many more combinations run without a browser, in tests/pages."""
