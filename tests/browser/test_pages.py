@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-PAGES = ["/", "/trajectories", "/gradient-signs", "/batch-averaging", "/geometry", "/saturation", "/remedies", "/deep-network"]
+PAGES = ["/", "/trajectories", "/gradient-signs", "/batch-averaging", "/geometry", "/saturation", "/remedies",
+         "/deep-network"]
 WIDER = """() => [...document.querySelectorAll('[data-testid="stMain"]')]
     .some(main => main.scrollWidth > main.clientWidth + 2)"""
 
