@@ -33,6 +33,7 @@ from zz_view.theme import RAW
 
 HORIZONS = (200, 500, 1000, 2000, 5000, 10000)
 SHOWN, MOST_SHOWN = ("nothing", "center", "momentum", "adam", "larger_batch"), 6
+LEAST_HEIGHT = 320  # pixels, that a curve needs to be read
 BUDGET_SECONDS, BUDGET_BYTES, LANE_SECONDS = 30.0, 192 * 2**20, 15.0
 REDRAWN = 0.6  # seconds between two pictures of a race that is still running
 
@@ -120,7 +121,8 @@ def _draw_race(results: Sequence[Lane], colors: dict[str, str], horizon: int, fo
                                     lane.search.steps, lane.search.given_up, lane.search.best)
                   for lane in (pair if chosen.key != "nothing" else pair[:1])]
         told = words.rates_title(chosen)
-        charts.append(Chart(figures.rates_figure(curves, chosen.search.critical, told, dots["layout"]["height"]),
+        charts.append(Chart(figures.rates_figure(curves, chosen.search.critical, told,
+                                                 max(LEAST_HEIGHT, dots["layout"]["height"])),
                             "rates", f"Steps against the learning rate. {told}. Chosen: {chosen.search.rate:.2g}."))
     board(charts, "race")
     st.caption(_race_words(results, chosen))
@@ -153,7 +155,8 @@ def draw_numbers(results: Sequence[Lane]) -> None:
         times = f", {words.fewer(plain.median, best.median)} fewer" if plain.reached else ""
         row += [page.Number("Fewest steps", page.count(best.median), f"{words.label(best)}{times}",
                             "Of those that reach the goal itself."),
-                page.Number("Least work, in multiply-adds", words.amount(least.work), f"{words.label(least)}, nothing "
+                page.Number("Least work of a remedy, in multiply-adds", words.amount(least.work),
+                            f"{words.label(least)}, nothing "
                             f"{words.amount(plain.work) if plain.reached else 'not reached'}",
                             "Multiply-adds up to the goal, those in advance included: counted from the formulas in "
                             "the explanations, not timed.")]
