@@ -39,9 +39,9 @@ with picture:
     views.draw_numbers(results)
 views.draw_ways(experiment, results, shown, colors)
 views.draw_focus(results, focus, colors)
-st.subheader("What each is easily credited with, and does not do", anchor=False)
+st.header("What each is easily credited with, and does not do", anchor=False)
 st.markdown("\n".join(f"- {item}" for item in trap_words(views.traps(experiment), experiment)))
-st.subheader("All numbers", anchor=False)
+st.header("All numbers", anchor=False)
 views.draw_table(results)
 st.caption("Of the sidebar this race takes the inputs, the task, the batch size, the sampling, the seeds, and the "
            "numbers of momentum, decay and damping. It sets the treatment, the optimizer, the schedule and the steps "

@@ -77,7 +77,7 @@ def signs_and_batches(run: NetworkRun, experiment: NetworkExperiment) -> None:
 @st.fragment
 def comparison(experiment: NetworkExperiment) -> None:
     """Sigmoid with and without its mean, tanh and ReLU, each at its own best rate."""
-    st.subheader("Each activation at its own best rate", anchor=False)
+    st.header("Each activation at its own best rate", anchor=False)
     spec = network_runs.comparable(experiment)
     found = network_runs.compared(spec)
     if found is None:
@@ -99,7 +99,7 @@ def comparison(experiment: NetworkExperiment) -> None:
 
 @st.fragment
 def calculator() -> None:
-    st.subheader("And in yours?", anchor=False)
+    st.header("And in yours?", anchor=False)
     columns = st.columns(4)
     width = columns[0].number_input("Width of the layer", 2, 4096, 256, key="calc_width", **URL)
     batch = columns[1].number_input("Batch size of yours", 1, 65536, 32, key="calc_batch", **URL)

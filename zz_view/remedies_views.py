@@ -201,7 +201,7 @@ def draw_focus(results: Sequence[Lane], focus: str, colors: dict[str, str]) -> N
     """Two sentences on the remedy in focus, and the curvatures before and after."""
     lanes = {lane.key: lane for lane in results}
     lane, plain = lanes[focus], lanes["nothing"]
-    st.subheader(f"Closely: {REMEDIES[focus].label}", anchor=False)
+    st.header(f"Closely: {REMEDIES[focus].label}", anchor=False)
     left, right = st.columns(2)
     if lane.why_not:
         left.info(f"Not in this race: {lane.why_not}.", icon=":material/info:")
