@@ -2,13 +2,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from numbers import Integral, Real
 
 from zz_core.activations import ACTIVATIONS
 from zz_core.inputs import INPUTS
 from zz_core.losses import LOSSES
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.schedules import SCHEDULES
+from zz_core.specs import Rules, Value, written
 from zz_core.treatments import TREATMENTS
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -83,7 +83,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            object.__setattr__(self, field.name, _checked(field.name, getattr(self, field.name), type(field.default)))
+            object.__setattr__(self, field.name, RULES.checked(field.name, getattr(self, field.name)))
         _check_together(self)
 
     @property
@@ -102,7 +102,7 @@ class Experiment:
 
     def to_query(self) -> dict[str, str]:
         """The fields that differ from their defaults, as strings for a URL query."""
-        return {field.name: _written(getattr(self, field.name)) for field in fields(self)
+        return {field.name: written(getattr(self, field.name)) for field in fields(self)
                 if getattr(self, field.name) != field.default}
 
     @classmethod
@@ -112,50 +112,9 @@ class Experiment:
 
 
 FIELD_TYPES: dict[str, type] = {field.name: type(field.default) for field in fields(Experiment)}
-DEFAULTS: dict[str, str | int | float | bool] = {field.name: field.default for field in fields(Experiment)}
-
-
-def parse(name: str, text: str) -> str | int | float | bool:
-    """The value of field `name` written as `text` in a URL; ValueError where it is not one."""
-    kind = FIELD_TYPES[name]
-    if kind is str:
-        return _checked(name, text, str)
-    if kind is bool:
-        if text not in ("true", "false"):
-            raise ValueError(f"{name}={text}: must be true or false")
-        return text == "true"
-    try:
-        value = kind(text)
-    except ValueError:
-        raise ValueError(f"{name}={text}: must be {_range_words(name, kind)}") from None
-    return _checked(name, value, kind)
-
-
-def _written(value: str | int | float | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _range_words(name: str, kind: type) -> str:
-    low, high = BOUNDS[name]
-    return f"a {'whole ' if kind is int else ''}number in [{low:g}, {high:.10g}]"
-
-
-def _checked(name: str, value: object, kind: type) -> str | int | float | bool:
-    """`value` as a plain `kind`, or ValueError: NumPy scalars become Python's, so that equal specs hash equal."""
-    if kind is bool:
-        if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
-            raise ValueError(f"{name}={value!r}: must be true or false")
-        return bool(value)
-    if kind is str:
-        if not isinstance(value, str) or value not in CHOICES[name]:
-            raise ValueError(f"{name}={value}: must be one of {', '.join(CHOICES[name])}")
-        return str(value)
-    low, high = BOUNDS[name]
-    number = Integral if kind is int else Real
-    # written so that NaN fails as well
-    if isinstance(value, bool) or not isinstance(value, number) or not low <= value <= high:
-        raise ValueError(f"{name}={value}: must be {_range_words(name, kind)}")
-    return kind(value)
+DEFAULTS: dict[str, Value] = {field.name: field.default for field in fields(Experiment)}
+RULES = Rules(FIELD_TYPES, CHOICES, BOUNDS)
+parse = RULES.parsed
 
 
 def _check_together(experiment: Experiment) -> None:

@@ -81,3 +81,10 @@ def allowed_wedge(directions: np.ndarray, widest_gap: float = np.deg2rad(15)) ->
         return None
     start = angles[(widest + 1) % len(angles)]
     return float(start), float(start + np.pi - gaps[widest])
+
+
+def double_wedge(wedge: tuple[float, float], radius: float) -> np.ndarray:
+    """The outline (n, 2), closed, of a wedge of directions about the origin and of its opposite."""
+    angles = np.linspace(*wedge, 9)
+    rim, corner = radius * np.column_stack([np.cos(angles), np.sin(angles)]), np.zeros((1, 2))
+    return np.concatenate([corner, rim, corner, -rim, corner])

@@ -10,11 +10,11 @@ import streamlit as st
 from zz_core import Experiment
 from zz_core.experiment import BOUNDS, CHOICES, DEFAULTS, FIELD_TYPES, ignored_fields, parse
 from zz_core.inputs import INPUTS
+from zz_core.specs import Value
 from zz_view import runs
 from zz_view.fields import COMMON, FOLDED, TRACKS, help_text, label, on_track, typed_step
 from zz_view.rate_zone import rate_zone
 
-Value = str | int | float | bool
 BOUND = {"bind": "query-params", "persist_state": "session"}
 HALF = 112  # pixels, so that two number boxes fit beside each other
 TYPED = "_typed"  # whether numbers are typed instead of dragged

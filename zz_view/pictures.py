@@ -3,7 +3,7 @@ import numpy as np
 
 from zz_core import Run
 from zz_core.measures import sign_counts
-from zz_core.planes import Plane, allowed_wedge, loss_grid, plane_of
+from zz_core.planes import Plane, allowed_wedge, double_wedge, loss_grid, plane_of
 from zz_core.prediction import why_unpredicted
 from zz_view.board import arrow, outline, point
 from zz_view.figures.trajectories import PlanePicture, Window, thinned, window_around
@@ -73,13 +73,7 @@ def plane_marks(run: Run, picture: PlanePicture, rows: np.ndarray) -> list[dict]
     marks = [arrow(points, _arrows(run, plane, side)[rows], picture.color), point(points, picture.color)]
     # a learned shift of the inputs turns the wedge at every step, so none is drawn for it
     wedge = allowed_wedge(plane.project(run.task.evaluated)) if run.input_biases is None else None
-    return marks if wedge is None else [outline(points, _double_wedge(wedge, 0.2 * side), WEDGE), *marks]
-
-
-def _double_wedge(wedge: tuple[float, float], radius: float) -> np.ndarray:
-    angles = np.linspace(*wedge, 7)
-    rim, corner = radius * np.column_stack([np.cos(angles), np.sin(angles)]), np.zeros((1, 2))
-    return np.concatenate([corner, rim, corner, -rim, corner])
+    return marks if wedge is None else [outline(points, double_wedge(wedge, 0.2 * side), WEDGE), *marks]
 
 
 def step_words(runs: dict[str, Run], rows: np.ndarray) -> list[str]:

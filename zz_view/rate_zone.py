@@ -6,13 +6,14 @@ import streamlit as st
 from zz_core import Experiment
 from zz_core.experiment import ignored_fields
 from zz_core.optimizers import OPTIMIZERS
+from zz_core.specs import Value
 from zz_view import runs
 
 GOOD_START = 0.05  # for rules that divide each weight's step by the size of its gradients
 CALM, LIMIT = 0.5, 1.0  # fractions of the stability limit
 
 
-def rate_zone(values: Mapping[str, str | int | float | bool]) -> None:
+def rate_zone(values: Mapping[str, Value]) -> None:
     """Draw the line; nothing where the page itself is about to say that the experiment is impossible or too large."""
     try:
         experiment = Experiment(**values)

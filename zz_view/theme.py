@@ -19,7 +19,7 @@ CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"
 
 
 def translucent(color: str, opacity: float = 0.2) -> str:
-    return f"rgba({','.join(str(int(color[k : k + 2], 16)) for k in (1, 3, 5))},{opacity})"
+    return f"rgba({','.join(str(int(color[k : k + 2], 16)) for k in (1, 3, 5))},{opacity:.3g})"
 
 
 def drawn(traces: list[dict], title: str, height: int, x: dict, y: dict, annotations: list[dict] = (),

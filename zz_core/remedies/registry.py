@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zz_core.experiment import Experiment, ignored_fields
+from zz_core.specs import Value
 from zz_core.treatments import TREATMENTS
 
-Value = str | int | float | bool
 Count = Callable[[int, int, int], float]
 LARGER = 16  # how many times larger the larger batch is
 BASE = {"treatment": "none", "optimizer": "sgd", "schedule": "constant"}  # what each remedy starts from

@@ -7,6 +7,7 @@ from plotly.subplots import make_subplots
 
 from zz_core.batching import BatchSweep, MixedShares
 from zz_core.measures import unanimous
+from zz_core.planes import double_wedge
 from zz_view.theme import CENTERED, GREY, RAW, WEDGE, framed, translucent
 
 MOST_ARROWS = 64
@@ -49,7 +50,7 @@ def batch_arrows_figure(gradients: np.ndarray, mean: np.ndarray, rows: np.ndarra
     """
     figure = go.Figure()
     if wedge is not None:
-        outline = _double_wedge(wedge, 2 * reach)
+        outline = double_wedge(wedge, 2 * reach).astype(np.float32)
         figure.add_scatter(x=outline[:, 0], y=outline[:, 1], mode="lines", fill="toself", fillcolor=translucent(WEDGE),
                            line_width=0, hoverinfo="skip", name="allowed by one sample")
     _add_arrows(figure, gradients, color, rows, slopes)
@@ -60,12 +61,6 @@ def batch_arrows_figure(gradients: np.ndarray, mean: np.ndarray, rows: np.ndarra
     figure.update_xaxes(range=limits, title=axis_titles[0], constrain="domain", nticks=7)
     figure.update_yaxes(range=limits, title=axis_titles[1], scaleanchor="x", constrain="domain", nticks=7)
     return figure
-
-
-def _double_wedge(wedge: tuple[float, float], radius: float) -> np.ndarray:
-    angles = np.linspace(*wedge, 7)
-    rim = radius * np.column_stack([np.cos(angles), np.sin(angles)])
-    return np.concatenate([rim, [[0, 0]], -rim, [[0, 0]], rim[:1]]).astype(np.float32)
 
 
 def _add_arrows(figure: go.Figure, gradients: np.ndarray, color: str, rows: np.ndarray, slopes: np.ndarray) -> None:

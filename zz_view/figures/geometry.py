@@ -3,8 +3,9 @@ import numpy as np
 
 from zz_core.dimension_sweep import DimensionSweep
 from zz_core.geometry import AngleSweep, RateMap
+from zz_core.planes import double_wedge
 from zz_view.figures.trajectories import thinned
-from zz_view.theme import GREY, WEDGE, drawn
+from zz_view.theme import GREY, WEDGE, drawn, translucent
 
 MOST_POINTS = 400  # of a cloud: more cannot be told apart
 BANDS = 8  # of the map's color
@@ -12,10 +13,6 @@ FONT = {"size": 14}
 EDGE = 0.22  # share of a narrow chart's width that half of a name takes
 STRIP = 17.0  # degrees above the map, for the names of the borders
 APART = 0.3  # of the fractions: closer than this, the names of two borders would touch
-
-
-def translucent(color: str, opacity: float) -> str:
-    return f"rgba({','.join(str(int(color[k : k + 2], 16)) for k in (1, 3, 5))},{opacity:.3g})"
 
 
 def _small(values: np.ndarray) -> np.ndarray:
@@ -37,7 +34,7 @@ def cloud_figure(points: np.ndarray, mean: np.ndarray, wedge: tuple[float, float
     wedge: its angles (from, to), None where single samples can step any way. reach: half the side of the window.
     """
     kept = thinned(len(points), MOST_POINTS)
-    traces = [] if wedge is None else [_double_wedge(wedge, 3 * reach)]
+    traces = [] if wedge is None else [_wedge(double_wedge(wedge, 3 * reach))]
     traces.append({"type": "scatter", "x": _small(points[kept, 0]), "y": _small(points[kept, 1]), "mode": "markers",
                    "name": "samples", "marker": {"size": 5, "color": color}, "opacity": 0.45,
                    "hovertemplate": "sample: %{x:.3g}, %{y:.3g}<extra></extra>"})
@@ -49,10 +46,7 @@ def cloud_figure(points: np.ndarray, mean: np.ndarray, wedge: tuple[float, float
                     "scaleanchor": "x"})
 
 
-def _double_wedge(wedge: tuple[float, float], radius: float) -> dict:
-    angles = np.linspace(*wedge, 9)
-    rim, corner = radius * np.column_stack([np.cos(angles), np.sin(angles)]), np.zeros((1, 2))
-    outline = np.concatenate([corner, rim, corner, -rim, corner])
+def _wedge(outline: np.ndarray) -> dict:
     return {"type": "scatter", "x": _small(outline[:, 0]), "y": _small(outline[:, 1]), "mode": "lines",
             "fill": "toself", "fillcolor": translucent(WEDGE, 0.22), "line": {"width": 0}, "hoverinfo": "skip",
             "name": "steps that one sample allows"}
