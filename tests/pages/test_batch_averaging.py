@@ -1,29 +1,16 @@
 """The Batch averaging page, alone: charts, numbers from the run, what the URL asks for, and its sentences."""
-import base64
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.charts import figures
+from tests.charts import figures, open_page, values
 
 PAGE = Path(__file__).parents[2] / "pages" / "batch_averaging.py"
 
 
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(str(PAGE), default_timeout=120)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def values(array) -> np.ndarray:
-    if isinstance(array, dict):
-        return np.frombuffer(base64.b64decode(array["bdata"]), array["dtype"])
-    return np.array(array, float)
+opened = partial(open_page, PAGE)
 
 
 def traces(figure: dict, name: str) -> list[dict]:

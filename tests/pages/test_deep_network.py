@@ -1,5 +1,5 @@
 """The Deep network page on its own, without a browser."""
-import base64
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.charts import boards, figures
+from tests.charts import boards, figures, open_page, values
 from zz_core.network import NetworkExperiment, train
 from zz_core.network.experiment import DEFAULTS, PREFIX
 from zz_core.network_sweeps import reasons, shares_by_batch
@@ -19,19 +19,7 @@ SMALL = {"net_data": "wine", "net_layers": "8-6", "net_steps": "60", "net_batch_
 SPEC = NetworkExperiment(data="wine", layers="8-6", steps=60, batch_size=16)
 
 
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def values(array: dict) -> np.ndarray:
-    flat = np.frombuffer(base64.b64decode(array["bdata"]), dtype=array["dtype"])
-    shape = [int(part) for part in array["shape"].split(", ")]
-    return flat.reshape(shape)
+opened = partial(open_page, PAGE)
 
 
 def trace(figure: dict, name: str, place: int = 0) -> dict:

@@ -1,13 +1,13 @@
 """The Geometry page on its own, without a browser."""
-import base64
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.charts import boards, figures
+from tests.charts import boards, figures, open_page, values
 from zz_core import Experiment, geometry, simulate
 from zz_core.summary import summarize
 from zz_core.task import build_task
@@ -16,21 +16,11 @@ PAGE = Path(__file__).parents[2] / "pages" / "geometry.py"
 CHARTS = ["cloud", "plane", "angle_sweep", "condition", "dimension_steps", "rate_map"]
 
 
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
+opened = partial(open_page, PAGE)
 
 
 def charts(app: AppTest) -> dict[str, dict]:
     return {chart["key"]: chart for board in boards(app) for chart in board["charts"]}
-
-
-def values(array: dict) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(array["bdata"]), dtype=array["dtype"])
 
 
 def words(app: AppTest) -> str:

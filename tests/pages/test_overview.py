@@ -1,10 +1,10 @@
 """The Overview page on its own, without a browser."""
+from functools import partial
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from tests.charts import figures
+from tests.charts import figures, open_page
 from zz_core import Experiment, simulate
 from zz_core.stability import condition, eigenvalues
 from zz_core.summary import summarize
@@ -13,13 +13,7 @@ from zz_view.page import count, two_digits
 PAGE = Path(__file__).parents[2] / "pages" / "overview.py"
 
 
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
+opened = partial(open_page, PAGE)
 
 
 def test_the_page_tells_the_four_runs_apart():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.charts import boards, figures
+from tests.charts import boards, figures, open_page
 from zz_core import Experiment
 from zz_core.remedies import goal_of, run_lane
 
@@ -14,12 +14,7 @@ FEW = ["nothing", "center", "whiten"]
 
 
 def opened(**query) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for name, value in {"lanes": FEW, **query}.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
+    return open_page(PAGE, **{"lanes": FEW, **query})
 
 
 def charts(app: AppTest) -> dict[str, dict]:

@@ -1,12 +1,11 @@
 """The Saturation page on its own, without a browser."""
-import base64
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from tests.charts import boards, figures
+from tests.charts import boards, figures, open_page, values
 from zz_core import Experiment
 from zz_core.saturation import sweep_start_bias
 
@@ -14,17 +13,7 @@ PAGE = Path(__file__).parents[2] / "pages" / "saturation.py"
 TEXTBOOK = {"inputs": "factorial", "dimensions": "8", "distance": "6", "target_angle": "45", "learning_rate": "0.62"}
 
 
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def values(array: dict) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(array["bdata"]), dtype=array["dtype"])
+opened = partial(open_page, PAGE)
 
 
 def trace(figure: dict, name: str) -> dict:

@@ -1,28 +1,17 @@
 """The Trajectories page on its own, without a browser."""
-import base64
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from tests.charts import boards, figures
+from tests.charts import boards, figures, open_page, values
 from zz_core import Experiment, simulate
 
 PAGE = Path(__file__).parents[2] / "pages" / "trajectories.py"
 
 
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def values(array: dict) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(array["bdata"]), dtype=array["dtype"])
+opened = partial(open_page, PAGE)
 
 
 def test_the_figure_shows_the_run_of_the_url():
