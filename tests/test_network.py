@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from zz_core.activations import ACTIVATIONS
 from zz_core.costs import MAX_HISTORY_BYTES
-from zz_core.network import NetworkExperiment, history_bytes, train
+from zz_core.network import NetworkExperiment, history_bytes, train, training
 from zz_core.network.data import SOURCES, build_data
 from zz_core.network.experiment import BOUNDS, CHOICES, DEFAULTS, FIELD_TYPES
 from zz_core.network.kernels import KERNELS, erf
@@ -139,6 +139,24 @@ def test_a_step_is_repeated_to_the_last_bit(optimizer, normalization):
         shorter = train(dataclasses.replace(experiment, steps=max(step, 1)), 2)
         for r in range(2):
             assert np.array_equal(run.parameters(step, r), shorter.checkpoints[r, -1 if step else 0])
+
+
+@pytest.mark.parametrize("values", [{}, {"normalization": "batch_norm", "optimizer": "adam"},
+                                    {"activation": "relu", "learning_rate": 9.0, "loss": "squared"}])
+def test_threads_change_nothing(monkeypatch, values):
+    """Not even where some replicates diverge."""
+    experiment = NetworkExperiment(**SMALL | values)
+    monkeypatch.setattr(training, "FEW", 1)
+    runs = []
+    for cores in (1, 3):
+        monkeypatch.setattr(training, "cores", lambda cores=cores: cores)
+        runs.append(train(experiment, 7))
+    one, three = runs
+    for name in ("checkpoints", "checkpoint_statistics", "losses", "mean_direction_energy", "coherence", "diverged_at",
+                 "positive", "negative", "input_mean"):
+        for a, b in zip(getattr(one, name), getattr(three, name), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-9)
+    assert (one.diverged_at >= 0).any() == ("learning_rate" in values)
 
 
 def test_draws_do_not_depend_on_the_network_nor_the_start_on_the_steps():

@@ -13,10 +13,14 @@ from zz_core.activations import SQRT_2PI
 
 
 class Kernel(NamedTuple):
-    """value(z, out): the activation; slope(z, a, out): its derivative, where a is its value at z."""
+    """value(z, out): the activation; slope(z, a, out): its derivative, where a is its value at z.
+
+    slope_needs_z: else the memory of z is used for other things before the slope is asked for, `out` among them.
+    """
 
     value: Callable[[np.ndarray, np.ndarray], np.ndarray]
     slope: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    slope_needs_z: bool = False
 
 
 def _sigmoid(z: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -53,7 +57,7 @@ def _leaky(z: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 
 def _leaky_slope(z: np.ndarray, a: np.ndarray, out: np.ndarray) -> np.ndarray:
-    np.greater(z, 0.0, out=out)
+    np.greater(a, 0.0, out=out)  # as z is
     out *= 0.99
     return np.add(out, 0.01, out=out)
 
@@ -143,10 +147,10 @@ KERNELS: dict[str, Kernel] = {
     "centered_sigmoid": _tanh_of(0.5, 0.5),
     "tanh": _tanh_of(1.0, 1.0),
     "scaled_tanh": _tanh_of(1.7159, 2 / 3),
-    "relu": Kernel(lambda z, out: np.maximum(z, 0.0, out=out), lambda z, a, out: np.greater(z, 0.0, out=out)),
+    "relu": Kernel(lambda z, out: np.maximum(z, 0.0, out=out), lambda z, a, out: np.greater(a, 0.0, out=out)),
     "leaky_relu": Kernel(_leaky, _leaky_slope),
     "elu": Kernel(_elu, _elu_slope),
-    "gelu": Kernel(_gelu, _gelu_slope),
-    "silu": Kernel(_silu, _silu_slope),
+    "gelu": Kernel(_gelu, _gelu_slope, True),
+    "silu": Kernel(_silu, _silu_slope, True),
     "softplus": Kernel(_softplus, _softplus_slope),
 }

@@ -3,6 +3,8 @@
 Arrays are (n, width, B): networks first, then features, then samples, so that what an activation works on lies in one
 piece. The inputs of every layer end with a constant feature 1 (see zz_core.network.layers).
 """
+from collections.abc import Sequence
+
 import numpy as np
 
 from zz_core.network.kernels import KERNELS
@@ -13,39 +15,51 @@ STATISTICS_MOMENTUM = 0.1  # the share of the newest batch in the running statis
 
 
 class Stack:
-    """The arrays of a pass of n networks over batches of B samples, made once and used again at each step."""
+    """The arrays of a pass of n networks over batches of B samples, made once and used again at each step.
 
-    def __init__(self, architecture: Architecture, networks: int, batch: int, dtype: type = np.float64):
+    networks=None: one network, without the leading axis, whose products then cost two thirds of the time.
+    """
+
+    def __init__(self, architecture: Architecture, networks: int | None, batch: int, dtype: type = np.float64):
         self.architecture, self.kernel = architecture, KERNELS[architecture.activation]
-        widths = architecture.sizes[1:-1]
-        self.before = [np.empty((networks, width, batch), dtype) for width in widths]  # before the activation
-        self.scratch = [np.empty((networks, width, batch), dtype) for width in widths]
-        self.slopes = [np.empty((networks, width, batch), dtype) for width in widths]
-        self.extended = [np.ones((networks, width + 1, batch), dtype) for width in widths]  # inputs of the next layer
+        self.product = np.matmul if networks else np.ndarray.dot
+        lead, widths = (networks,) if networks else (), architecture.sizes[1:-1]
+        shared: dict[tuple[int, int], np.ndarray] = {}  # by all layers of a width: less falls out of the cache
+
+        def once(width: int, slot: int) -> np.ndarray:
+            return shared.setdefault((width, slot), np.empty((*lead, width, batch), dtype))
+
+        keep = self.kernel.slope_needs_z
+        # before the activation
+        self.before = [np.empty((*lead, width, batch), dtype) if keep else once(width, 0) for width in widths]
+        self.scratch = [once(width, 0) for width in widths]
+        self.slopes = [once(width, 1 + k % 2) for k, width in enumerate(widths)]
+        self.extended = [np.ones((*lead, width + 1, batch), dtype) for width in widths]  # inputs of the next layer
         self.transposed = [extended.swapaxes(-1, -2) for extended in self.extended]
-        self.hidden = [extended[:, :-1] for extended in self.extended]
+        self.hidden = [extended[..., :-1, :] for extended in self.extended]
         self.normalize_before = architecture.normalized and architecture.before
         self.normalize_after = architecture.normalized and not architecture.before
         # what the activation returns is needed again, and a normalization after it must not overwrite it
-        self.active = [np.empty_like(scratch) for scratch in self.scratch] if self.normalize_after else self.hidden
-        self.outputs = np.empty((networks, architecture.sizes[-1], batch), dtype)
+        self.active = [np.empty((*lead, width, batch), dtype) for width in widths] if self.normalize_after \
+            else self.hidden
+        self.outputs = np.empty((*lead, architecture.sizes[-1], batch), dtype)
         self.normalizers = [Normalizer(-1 if architecture.batch_norm else -2) for _ in widths]
 
-    def forward(self, layers: list[Layer], inputs: np.ndarray,
+    def forward(self, layers: Sequence[Layer], inputs: np.ndarray,
                 running: list[tuple[np.ndarray, np.ndarray]] | None = None) -> np.ndarray:
         """The outputs (n, out, B) for inputs (n or 1, D + 1, B); batch norm by the batch, or by `running`."""
         for k, z in enumerate(self.before):
             given = running[k] if running else None
-            np.matmul(layers[k].weight, inputs, out=z)
+            self.product(layers[k].weight, inputs, out=z)
             if self.normalize_before:
                 self.normalizers[k].forward(z, layers[k], given, out=z)
             self.kernel.value(z, self.active[k])
             if self.normalize_after:
                 self.normalizers[k].forward(self.active[k], layers[k], given, out=self.hidden[k])
             inputs = self.extended[k]
-        return np.matmul(layers[-1].weight, inputs, out=self.outputs)
+        return self.product(layers[-1].weight, inputs, out=self.outputs)
 
-    def backward(self, layers: list[Layer], inputs: np.ndarray, slopes: np.ndarray, gradients: list[Layer],
+    def backward(self, layers: Sequence[Layer], inputs: np.ndarray, slopes: np.ndarray, gradients: Sequence[Layer],
                  deltas: list[np.ndarray] | None = None) -> None:
         """Write the gradients of a loss with derivatives `slopes` (n, out, B) by the outputs of the last forward pass.
 
@@ -53,13 +67,13 @@ class Stack:
         """
         for k in range(len(self.before), -1, -1):
             transposed = self.transposed[k - 1] if k else inputs.swapaxes(-1, -2)
-            np.matmul(slopes, transposed, out=gradients[k].weight)
+            self.product(slopes, transposed, out=gradients[k].weight)
             if deltas is not None:
                 deltas.append(slopes.copy())
             if k == 0:
                 return
             k -= 1
-            slopes = np.matmul(layers[k + 1].weight[..., :-1].swapaxes(-1, -2), slopes, out=self.slopes[k])
+            slopes = self.product(layers[k + 1].weight[..., :-1].swapaxes(-1, -2), slopes, out=self.slopes[k])
             if self.normalize_after:
                 slopes = self.normalizers[k].backward(slopes, layers[k], gradients[k])
             np.multiply(slopes, self.kernel.slope(self.before[k], self.active[k], self.scratch[k]), out=slopes)

@@ -5,11 +5,11 @@ import numpy as np
 
 from zz_core.measures import ZERO
 from zz_core.network.data import NetworkData
-from zz_core.network.layers import Architecture, Layer
+from zz_core.network.layers import Architecture
 from zz_core.network.passes import Stack, accuracies, extended, mean_losses, target_matrix
 
 EVALUATED_ROWS = 64  # training rows on which each step is evaluated
-CHUNK_BYTES = 2**23  # networks measured together: more fall out of the cache, fewer cost calls
+CHUNK_BYTES = 2**24  # networks measured together: more fall out of the cache, fewer cost calls
 NO_DIRECTION = 1e-5  # a mean below this share of the inputs' size is rounding: the evaluation is in single precision
 
 
@@ -45,7 +45,7 @@ class Evaluator:
         n, architecture = len(theta), self.architecture
         if n not in self.stacks:
             self.stacks[n] = Stack(architecture, n, self.inputs.shape[-1], np.float32)
-        stack, layers = self.stacks[n], [_single(layer) for layer in architecture.views(theta)]
+        stack, layers = self.stacks[n], architecture.views(theta.astype(np.float32))
         running = architecture.running(statistics.astype(np.float32)) if architecture.batch_norm else None
         outputs = stack.forward(layers, self.inputs, running)
         losses, right = mean_losses(self.loss, outputs, self.targets), accuracies(outputs, self.targets)
@@ -64,10 +64,6 @@ class Evaluator:
         return Evaluation(losses, right, means, stds, directions)
 
 
-def _single(layer: Layer) -> Layer:
-    return Layer(*(None if part is None else part.astype(np.float32) for part in layer))
-
-
 def _unit(mean: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Means (n, D) at length 1; NaN where the length is nothing beside the inputs' own (n,)."""
     length = np.sqrt(np.vecdot(mean, mean))
@@ -83,30 +79,54 @@ class Signs(NamedTuple):
     energy: np.ndarray  # (n,)
 
 
-def sign_measures(gradient: np.ndarray, direction: np.ndarray) -> Signs:
-    """gradient (n, out, in + 1), the bias last, which is left out; direction (n, in).
+TAME = 1e-18  # rows that add up to less, or to more than its inverse, leave the range of single precision
+
+
+def sign_measures(gradient: np.ndarray, direction: np.ndarray, single: np.ndarray | None = None) -> Signs:
+    """gradient (n, out, in + 1), the bias last, which is left out; direction (n, in); single: the gradient in single
+    precision, where there is one.
 
     Components below 1e-12 of the sum of their row's magnitudes count as zero. coherence: |sum| / sum of magnitudes
     of a row, averaged over the rows that are not zero. energy: |G a|² / |G|², a the unit direction.
     """
     n, outputs, columns = gradient.shape
-    weights = np.ones(columns)
+    rows, shares = gradient.astype(np.float32) if single is None else single, None
+    weights = np.ones(columns, np.float32)
     weights[-1] = 0.0
-    totals = np.matvec(np.abs(gradient), weights)
-    used = (totals > 0) & (totals < np.inf)
-    # rows of length 1, so that one number is the threshold; single precision, since only ratios are read off
-    scales = np.divide(1.0, totals, out=np.zeros_like(totals), where=used)
-    rows = np.multiply(gradient, scales[..., None], out=np.empty(gradient.shape, np.float32), casting="same_kind")
-    weights = weights.astype(np.float32)
+    sizes, totals = _magnitudes(rows)
+    untamed = ~((totals > TAME) & (totals < 1 / TAME))
+    if untamed.any() and np.any(gradient[untamed] != 0):
+        rows, shares = _rows_of_length_one(gradient)
+        sizes, totals = _magnitudes(rows)
+    coherence = np.divide(np.abs(np.matvec(rows, weights)), totals, out=np.zeros_like(totals), where=totals > 0)
     extended = np.zeros((n, columns), np.float32)
     extended[:, :-1] = direction
-    coherence = np.abs(np.matvec(rows, weights)).sum(axis=-1) / used.sum(axis=-1)
     along = np.square(np.matvec(rows, extended))
-    squares = np.matvec(np.square(rows), weights)
-    # rows by their size among the largest's, or squares of tiny gradients would underflow
-    shares = np.square(totals / totals.max(axis=-1, keepdims=True))
-    energy = np.vecdot(along, shares) / np.vecdot(squares, shares)
-    return Signs(_count(rows > ZERO, weights), _count(rows < -ZERO, weights), coherence, energy)
+    if shares is None:
+        flat = sizes.reshape(n, -1)
+        energy = along.sum(axis=-1) / np.vecdot(flat, flat)
+    else:
+        energy = np.vecdot(along, shares) / np.vecdot(np.vecdot(sizes, sizes), shares)
+    # thresholds as an array of their own: broadcast along rows this short, they would take three times as long
+    threshold = np.repeat(np.float32(ZERO) * totals, columns).reshape(gradient.shape)
+    positive, nonzero = _count(rows > threshold, weights), _count(sizes > threshold, weights)
+    return Signs(positive, nonzero - positive, coherence.sum(axis=-1) / (totals > 0).sum(axis=-1), energy)
+
+
+def _magnitudes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """|rows| with 0 for the bias, and their sums (n, out)."""
+    sizes = np.abs(rows, order="C")
+    sizes[..., -1] = 0.0
+    return sizes, np.matvec(sizes, np.ones(rows.shape[-1], np.float32))
+
+
+def _rows_of_length_one(gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows divided by the sums of their magnitudes, in single precision, and by their squares among the largest's the
+    weight of each (n, out); rows that are zero or not finite become 0."""
+    totals = np.abs(gradient[..., :-1]).sum(axis=-1)
+    used = (totals > 0) & (totals < np.inf)
+    rows = np.divide(gradient, totals[..., None], out=np.zeros_like(gradient), where=used[..., None])
+    return rows.astype(np.float32), np.square(totals / totals.max(axis=-1, keepdims=True))
 
 
 def _count(mask: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from zz_core.network.experiment import NetworkExperiment
 from zz_core.network.layers import Architecture
 from zz_core.network.passes import Stack, accuracies, extended, loss_slopes, mean_losses, target_matrix
 from zz_core.network.recording import EVALUATED_ROWS
-from zz_core.network.stepping import Moment, Plan, Rows, advance, gather
+from zz_core.network.stepping import Moment, Plan, Rows, advance, gather, training_stack
 from zz_core.optimizers import OPTIMIZERS
 
 
@@ -156,11 +156,12 @@ class NetworkRun:
         buffers = iter(self.checkpoint_states)
         state = tuple(next(buffers)[replicate, k][None] if isinstance(entry, np.ndarray) else start
                       for entry in OPTIMIZERS[self.experiment.optimizer].init(theta))
-        rows = Rows.empty(self._plan, step - start, 1)
+        plan = self._plan
+        rows = Rows.empty(plan, step - start, 1)
         moment = Moment(theta, state, self.checkpoint_statistics[replicate, k][None])
         with np.errstate(all="ignore"):
-            advance(self._plan, Stack(self.architecture, 1, self.experiment.batch_size), moment,
-                    self.batches[replicate, start:step][:, None], rows, start, set())
+            advance(plan, training_stack(plan, 1), moment, self.batches[replicate, start:step][:, None], rows, start,
+                    set())
         return rows.theta[-1, 0]
 
     def gradients(self, layer: int, step: int, replicate: int = 0, samples: bool = False) -> np.ndarray:

@@ -1,4 +1,5 @@
 """The training loop: a block of steps of a group of replicates, and what has to be known to repeat it."""
+from collections.abc import Callable
 from itertools import repeat
 from typing import NamedTuple
 
@@ -61,31 +62,49 @@ def advance(plan: Plan, stack: Stack, moment: Moment, drawn: np.ndarray, rows: R
             kept: set[int]) -> tuple[Moment, dict[int, Moment]]:
     """Take the steps first, first + 1, ... with the batches drawn (S, R, B), filling `rows`.
 
-    Returns the moment after them, and those before each step in `kept`.
+    stack: of `training_stack`. Returns the moment after them, and those before each step in `kept`.
     """
     experiment, architecture = plan.experiment, plan.architecture
     settings = Settings(experiment.momentum, experiment.decay)
     update, rate = OPTIMIZERS[experiment.optimizer].update, experiment.learning_rate
-    samples, targets = gather(plan, drawn)
-    parameters = _by_step(architecture.views(rows.theta[: len(drawn)]))
-    gradients = _by_step(architecture.views(rows.gradients[: len(drawn)]))
     rows.theta[0], rows.statistics[0] = moment.theta, moment.statistics
     state, saved = moment.state, {}
-    change = np.empty_like(moment.theta)
+    single = len(moment.theta) == 1  # without the leading axis each product is one BLAS call
+    theta, found, statistics = (part[:, 0] if single else part for part in rows)
+    if single:
+        drawn, state = drawn[:, 0], _each(state, lambda entry: entry[0])
+    samples, targets = gather(plan, drawn)
+    parameters = _by_step(architecture.views(theta[: len(drawn)]))
+    gradients = _by_step(architecture.views(found[: len(drawn)]))
+    change = np.empty_like(theta[0])
     for s in range(len(drawn)):
         if first + s in kept:
-            saved[first + s] = Moment(rows.theta[s].copy(), state, rows.statistics[s].copy())
+            saved[first + s] = _moment(rows, s, state, single)
         x, layers = samples[s], parameters[s]
         outputs = stack.forward(layers, x)
         stack.backward(layers, x, loss_slopes(experiment.loss, outputs, targets[s]), gradients[s])
-        step, state = update(rows.gradients[s], state, settings, None)
-        np.subtract(rows.theta[s], np.multiply(step, rate, out=change), out=rows.theta[s + 1])
+        step, state = update(found[s], state, settings, None)
+        np.subtract(theta[s], np.multiply(step, rate, out=change), out=theta[s + 1])
         if architecture.batch_norm:
-            rows.statistics[s + 1] = rows.statistics[s]
-            for normalizer, running in zip(stack.normalizers, architecture.running(rows.statistics[s + 1]),
-                                           strict=True):
+            statistics[s + 1] = statistics[s]
+            for normalizer, running in zip(stack.normalizers, architecture.running(statistics[s + 1]), strict=True):
                 normalizer.update(running, drawn.shape[-1])
-    return Moment(rows.theta[-1].copy(), state, rows.statistics[-1].copy()), saved
+    return _moment(rows, len(drawn), state, single), saved
+
+
+def training_stack(plan: Plan, replicates: int) -> Stack:
+    """What `advance` needs for so many replicates."""
+    return Stack(plan.architecture, replicates if replicates > 1 else None, plan.experiment.batch_size)
+
+
+def _moment(rows: Rows, step: int, state: tuple, single: bool) -> Moment:
+    """With the leading axis, whether or not the loop does without it."""
+    return Moment(rows.theta[step].copy(), _each(state, lambda entry: entry[None]) if single else state,
+                  rows.statistics[step].copy())
+
+
+def _each(state: tuple, change: Callable[[np.ndarray], np.ndarray]) -> tuple:
+    return tuple(change(entry) if isinstance(entry, np.ndarray) else entry for entry in state)
 
 
 def _by_step(layers: list[Layer]) -> list[tuple[Layer, ...]]:
