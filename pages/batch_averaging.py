@@ -6,9 +6,10 @@ import streamlit as st
 
 from zz_core import batching
 from zz_core.experiment import log2_options
-from zz_view import controls, page, runs, share
+from zz_view import controls, page, questions, runs, share
 from zz_view.batch_views import draw_batches, draw_shares, draw_sweeps, ends, swept, times
 from zz_view.figures.batch_averaging import sweep_title
+from zz_view.predict import predict
 
 SECONDS = 8.0  # that the runs at all batch sizes may take
 
@@ -54,5 +55,6 @@ else:
     st.markdown(note)
     draw_shares(dict(zip(names, twins, strict=True)))
 draw_sweeps(sweeps, specs[0], replicates)
+predict("what_a_batch_saves", questions.what_a_batch_saves(raw, names[0]))
 page.explanations(__file__)
 share.share(pair, experiment)

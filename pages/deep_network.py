@@ -1,8 +1,9 @@
 """Deep network: a real network on real data, its layers' gradient signs, and what their inputs' means cost."""
 import streamlit as st
 
-from zz_view import controls, network_controls, network_runs, network_views, page
+from zz_view import controls, network_controls, network_runs, network_views, page, questions
 from zz_view import network_words as words
+from zz_view.predict import predict
 
 controls.current()
 st.title("Does it happen in a real network on real data?", anchor=False)
@@ -20,6 +21,7 @@ with row:
     st.caption("This page has its own controls, above; those of the sidebar are the single neuron's and change nothing "
                "here.")
 network_views.signs_and_batches(run, experiment)
+predict("last_layer", questions.last_layer(run))
 network_views.inputs(run, head_room, at_steps)
 network_views.comparison(experiment)
 network_views.calculator()

@@ -3,9 +3,10 @@ import streamlit as st
 
 from zz_core import geometry
 from zz_core.theory import cone_detour
-from zz_view import controls, page, runs, share
+from zz_view import controls, page, questions, runs, share
 from zz_view import geometry_views as views
 from zz_view import geometry_words as words
+from zz_view.predict import predict
 from zz_view.theme import CENTERED, RAW
 
 experiment = controls.current()
@@ -52,5 +53,6 @@ else:
     views.draw_map(experiment, run, shift, color)
 if experiment.dimensions > 1:
     views.draw_invariance(experiment, shift)
+predict("along_the_mean", questions.straight_along_the_mean(experiment))
 page.explanations(__file__)
 share.share({"run": run}, experiment)

@@ -3,9 +3,10 @@ import numpy as np
 import streamlit as st
 
 from zz_core.measures import unanimous_by_chance
-from zz_view import controls, inspector, page, runs, share, sign_series
+from zz_view import controls, inspector, page, questions, runs, share, sign_series
 from zz_view.board import Chart, board
 from zz_view.figures.signs import MOST_CELLS, same_sign_figure, sign_heatmap_figure
+from zz_view.predict import predict
 
 experiment = controls.current()
 names = runs.twin_names(experiment)
@@ -55,6 +56,9 @@ shares = same_sign_figure({name: series.same for name, series in found.items()},
 alt = (f"Share of steps with one sign along the run: {names[0]} {page.percent(found[names[0]].share)}, {names[1]} "
        f"{page.percent(found[names[1]].share)}, by chance {sign_series.chance_words(dimensions)}.")
 board([Chart(shares, "same_sign", alt)], "same_sign_board", group="signs")
+
+predict("both_down", questions.both_down(pair[names[0]], names[0]))
+predict("same_sign", questions.same_sign_forever(pair[names[0]], names[0]))
 
 st.header("One step, multiplied out", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):

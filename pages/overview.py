@@ -4,12 +4,10 @@ from dataclasses import replace
 import streamlit as st
 
 from zz_core.measures import unanimous_by_chance
-from zz_core.prediction import expected_spectrum
 from zz_core.stability import condition, eigenvalues
 from zz_core.summary import summarize_twins
-from zz_view import cards, controls, page, runs, share
+from zz_view import cards, controls, page, runs, scenes, share
 from zz_view.board import Chart, board
-from zz_view.figures.spectrum import spectrum_figure
 from zz_view.figures.trajectories import plane_figure
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
 from zz_view.takeaways import Measured, takeaways
@@ -55,23 +53,13 @@ page.numbers([
     page.Number(f"Gradients with one sign, {each}", same[0], f"{twin} {same[1]}, chance {chance}"),
     page.Number(f"Way to {goal}, full batch", steps[2], f"{twin} {steps[3]}")])
 
+scenes.scenes(scenes.story(four, names, each))
 st.header("Four sentences to take away", anchor=False)
-spectra = [eigenvalues(run.experiment, run.task) for run in list(four.values())[:2]]
 measured = Measured(raw, twin, each, *(tuple(float(s[k][0]) for s in sums) for k in range(3)),
-                    tuple(condition(values) for values in spectra), unanimous_by_chance(experiment.dimensions),
+                    tuple(condition(eigenvalues(run.experiment, run.task)) for run in list(four.values())[:2]),
+                    unanimous_by_chance(experiment.dimensions),
                     bool((next(iter(four.values())).task.raw > 0).all()))
 st.markdown("\n".join(f"{k}. {sentence}" for k, sentence in enumerate(takeaways(measured), start=1)))
-expected = {name: found for name, run in zip(names, four.values(), strict=False)
-            if (found := expected_spectrum(run.experiment, run.task)) is not None}
-kappa = [page.two_digits(value) for value in measured.condition]
-shape = f"κ = {kappa[0]} {raw}, {kappa[1]} {twin}"
-valley = spectrum_figure(dict(zip(names, spectra, strict=True)), expected,
-                         dict(zip(names, (RAW, CENTERED), strict=True)), f"The shape of the valley: {shape}")
-board([Chart(valley, "spectrum", f"Curvatures of the loss, steepest direction first. Largest over smallest: {shape}.")],
-      "spectrum_board", group="spectrum")
-st.caption("κ is the largest curvature over the smallest that is not zero. " + (
-    "Dashed: the closed form for independent features of one mean m and one variance v, v + D·m² once and v elsewhere."
-    if expected else "No closed form is drawn, since these features depend on each other."))
 cards.cards()
 page.explanations(__file__)
 share.share(four, experiment)

@@ -3,9 +3,10 @@ import streamlit as st
 
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.remedies import DEFAULT_LANES, REMEDIES
-from zz_view import controls, page
+from zz_view import controls, page, questions
 from zz_view import remedies_views as views
 from zz_view.figures.remedies import lane_colors
+from zz_view.predict import predict
 from zz_view.remedies_words import trap_words
 
 experiment = controls.current()
@@ -39,6 +40,8 @@ with picture:
     views.draw_numbers(results)
 views.draw_ways(experiment, results, shown, colors)
 views.draw_focus(results, focus, colors)
+if (question := questions.momentum_alone(results)) is not None:
+    predict("momentum", question)
 st.header("What each is easily credited with, and does not do", anchor=False)
 st.markdown("\n".join(f"- {item}" for item in trap_words(views.traps(experiment), experiment)))
 st.header("All numbers", anchor=False)

@@ -8,10 +8,11 @@ import streamlit as st
 from zz_core import Experiment
 from zz_core.experiment import DEFAULTS
 from zz_core.saturation import MOST_SAMPLES, SaturationSweep, sweep_start_bias, underflow
-from zz_view import controls, page, runs, share
+from zz_view import controls, page, questions, runs, share
 from zz_view import saturation_words as words
 from zz_view.board import Chart, board
 from zz_view.figures import saturation as figures
+from zz_view.predict import predict
 
 STARTS, LOSSES = np.arange(0.0, 11.0), ("sigmoid_squared", "logistic")
 NOT_USED = ("target", "noise", "bias", "start_bias", "loss", "optimizer", "momentum", "decay", "damping", "batch_size",
@@ -61,6 +62,7 @@ with picture:
 with row:
     page.numbers([page.Number(*number) for number in words.numbers(sweeps, names, at)])
     st.markdown(words.valley_sentence(entropy))
+predict("mean_or_saturation", questions.mean_or_saturation(squared, names))
 titles = words.slope_title(start), words.escape_title(squared, names, at)
 board([Chart(figures.slope_figure(start, titles[0]), "slope", f"The sigmoid and its slope. {titles[0]}."),
        Chart(figures.escape_figure(sweeps, names, at, titles[1]), "escape",

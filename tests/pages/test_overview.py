@@ -6,7 +6,6 @@ import pytest
 
 from tests.charts import figures, open_page
 from zz_core import Experiment, simulate
-from zz_core.stability import condition, eigenvalues
 from zz_core.summary import summarize
 from zz_view.page import count, two_digits
 
@@ -19,7 +18,7 @@ opened = partial(open_page, PAGE)
 def test_the_page_tells_the_four_runs_apart():
     app = opened()
     assert app.title[0].value == "What is the zig-zag, and what is really slow?"
-    assert len(figures(app)) == 5
+    assert len(figures(app)) == 6
     expected = summarize(simulate(Experiment()))
     assert app.metric[0].value == two_digits(expected.path_ratio[0], "x")
     assert f"**{count(expected.steps[0])} steps**" in app.markdown[0].value
@@ -47,16 +46,4 @@ def test_an_impossible_combination_gets_a_sentence():
 @pytest.mark.parametrize("query", [{"learning_rate": "8", "noise": "1"}, {"distance": "0"}, {"batch_size": "256"},
                                    {"inputs": "digits", "target": "labels", "loss": "sigmoid_squared"}])
 def test_extremes_are_drawn(query):
-    assert len(figures(opened(**query))) == 5
-
-
-def test_the_spectrum_stands_beside_its_closed_form():
-    app = opened(dimensions="8", activation="relu")
-    spectrum = figures(app)[-1]
-    assert [trace["name"] for trace in spectrum["data"]] == ["raw, theory", "raw", "zero-centered, theory",
-                                                             "zero-centered"]
-    task = simulate(Experiment(dimensions=8, activation="relu", steps=1)).task
-    kappa = condition(eigenvalues(Experiment(dimensions=8, activation="relu"), task))
-    assert f"κ = {two_digits(kappa)} raw" in spectrum["layout"]["title"]["text"]
-    assert [trace["name"] for trace in figures(opened(inputs="digits", dimensions="4"))[-1]["data"]] == [
-        "raw", "zero-centered"]
+    assert len(figures(opened(**query))) == 6
