@@ -20,7 +20,7 @@ from zz_core.inputs import INPUTS
 from zz_core.losses import LOSSES
 from zz_core.neuron import BISECTIONS
 from zz_core.optimizers import OPTIMIZERS, Settings
-from zz_core.stepping import BLOCK_BYTES, group_size, kept_steps
+from zz_core.stepping import BLOCK_BYTES, condensable, group_size, kept_steps
 from zz_core.treatments import TREATMENTS
 
 MAX_HISTORY_BYTES = 512 * 2**20
@@ -86,8 +86,14 @@ def cost(experiment: Experiment, replicates: int = 1) -> Cost:
     """Memory and time of simulate(experiment, replicates)."""
     sizes = _sizes(experiment, replicates)
     seconds = slowness() * (_setup_seconds(experiment, sizes) + _draw_seconds(experiment, sizes))
-    seconds += _solve_seconds(experiment, sizes) if _solved(experiment, sizes) else (
-        sizes.steps * _step_seconds(experiment, sizes))
+    if _solved(experiment, sizes):
+        seconds += _solve_seconds(experiment, sizes)
+    elif experiment.full_batch and condensable(experiment, sizes.parameters):
+        few = min(sizes.rows, sizes.parameters + 1)
+        seconds += slowness() * _factorization(sizes.rows, sizes.parameters)
+        seconds += sizes.steps * _step_seconds(experiment, sizes._replace(batch=few))
+    else:
+        seconds += sizes.steps * _step_seconds(experiment, sizes)
     return Cost(_peak_bytes(experiment, sizes, history_bytes(experiment, replicates)), seconds)
 
 

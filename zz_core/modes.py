@@ -25,7 +25,8 @@ def preferred(experiment: Experiment, rows: int, parameters: int) -> bool:
     multiplications and additions; a step's calls into NumPy take as long as 40,000 of them.
     """
     solved = rows * parameters**2 + 15.0 * parameters**3 + experiment.steps * (2.0 * parameters**2 + 40 * parameters)
-    stepped = experiment.steps * (4.0 * rows * parameters + 4e4)
+    few = min(rows, parameters + 1)  # see Linear.condensed
+    stepped = 2.0 * rows * parameters**2 + experiment.steps * (4.0 * few * parameters + 4e4)
     return (solved < stepped and LOSSES[experiment.loss].quadratic and experiment.optimizer in RULES
             and not TREATMENTS[experiment.treatment].learned
             and (experiment.optimizer == "sgd" or experiment.schedule == "constant"))

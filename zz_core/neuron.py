@@ -2,6 +2,8 @@
 
 Leading axes (replicates, steps) are free: samples x (..., B, P or D), parameters (..., P), outputs (..., B).
 """
+import math
+
 import numpy as np
 
 from zz_core.experiment import Experiment
@@ -32,9 +34,22 @@ class Linear:
         found = self.rows if indices is None else np.take(self.rows, indices, axis=0, mode="clip")
         return self._with_ones(normalize_batch(found)) if self.per_batch else found
 
+    def condensed(self, targets: np.ndarray) -> tuple["Linear", np.ndarray]:
+        """A neuron and targets of P + 1 rows with the same mean squared loss, gradient and curvature as the whole data
+        set: the triangular factor of [x y]. Those of the whole set where there are no more rows than that."""
+        x = self.gather(None)
+        few = x.shape[-1] + 1
+        if len(x) <= few:
+            return self, targets
+        factor = np.linalg.qr(np.column_stack([x, targets]), mode="r") * math.sqrt(few / len(x))
+        small = Linear(np.ascontiguousarray(factor[:, :-1]), bias=False)
+        return small, np.ascontiguousarray(factor[:, -1])
+
     def outputs(self, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
         if parameters.ndim == 1:  # one run: the general products below cost twice as much
             return x.dot(parameters)
+        if x.ndim == 2:  # the same samples for all: one product
+            return (parameters.reshape(-1, x.shape[-1]) @ x.T).reshape(*parameters.shape[:-1], len(x))
         if x.shape[-2] == 1:  # one sample each: a dot product, without the calls of a matrix product
             return np.vecdot(x[..., 0, :], parameters)[..., None]
         return np.matvec(x, parameters)
@@ -47,6 +62,8 @@ class Linear:
         """J' slopes (..., P): the samples' gradients added up."""
         if slopes.ndim == 1:
             return slopes.dot(x)
+        if x.ndim == 2:
+            return (slopes.reshape(-1, len(x)) @ x).reshape(*slopes.shape[:-1], x.shape[-1])
         return x[..., 0, :] * slopes if x.shape[-2] == 1 else np.vecmat(slopes, x)
 
     def jacobian(self, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -9,8 +9,10 @@ from zz_core.experiment import Experiment
 from zz_core.losses import LOSSES
 from zz_core.neuron import InputBias, Linear, build_neuron
 from zz_core.stability import absolute_rate
-from zz_core.stepping import BLOCK_BYTES, draw_batches, run_steps
+from zz_core.stepping import BLOCK_BYTES, condensable, draw_batches, run_steps
 from zz_core.task import Task, build_task
+
+SINGLE_ERROR = 5e-6  # of a run in single precision, as a share of its largest weight
 
 __all__ = ["MAX_HISTORY_BYTES", "Run", "cost", "history_bytes", "simulate"]
 
@@ -174,6 +176,8 @@ def simulate(experiment: Experiment, replicates: int = 1, *, data: tuple[np.ndar
 
     data = (X (N, D), y (N,) or None) replaces the experiment's inputs (and targets). every thins the history: rows
     are those of `step_index`, and gradients() and updates() raise. Divergence is no error: `diverged_at` reports it.
+    dtype=float32 halves the history; weights then differ by less than 5e-6 of the largest (measured over 1,000 steps,
+    up to 64 dimensions: 1e-6), except where a run is chaotic or its curvature singular.
     Raises ValueError, before anything large is allocated, where the history would take more than MAX_HISTORY_BYTES.
     """
     if replicates < 1 or every < 1:
@@ -200,7 +204,9 @@ def simulate(experiment: Experiment, replicates: int = 1, *, data: tuple[np.ndar
         optimum = task.optimum if task.optimum_bias is None else np.append(task.optimum, task.optimum_bias)
         history = modes.solve(experiment, neuron, optimum, rate, every, dtype)
     else:
-        history = run_steps(experiment, neuron, targets, batches, rate, 1 if full else replicates, every, dtype)
+        small, fitted = (neuron.condensed(targets) if full and condensable(experiment, neuron.size)
+                         else (neuron, targets))
+        history = run_steps(experiment, small, fitted, batches, rate, 1 if full else replicates, every, dtype)
     parameters = history.parameters.swapaxes(0, 1)
     diverged_at = history.diverged_at
     if full and replicates > 1:

@@ -8,7 +8,7 @@ import numpy as np
 
 from zz_core.experiment import BOUNDS, Experiment
 from zz_core.losses import LOSSES
-from zz_core.neuron import Linear, MiniBatch, build_neuron
+from zz_core.neuron import MiniBatch, build_neuron
 from zz_core.optimizers import OPTIMIZERS, Settings
 from zz_core.schedules import SCHEDULES
 from zz_core.stability import stability_limit
@@ -207,7 +207,9 @@ class _Course:
         self.seeds = 1 if self.full else CHOOSING_SEEDS
         self.size = experiment.batch_size
         if self.full:
-            self.fixed = _condensed(experiment, self.neuron, task.targets)
+            quadratic = LOSSES[experiment.loss].quadratic and not TREATMENTS[experiment.treatment].learned
+            small, targets = self.neuron.condensed(task.targets) if quadratic else (self.neuron, task.targets)
+            self.fixed = small.gather(None), targets
         else:
             seed = (experiment.seed + SEEDS_APART) % (2**31 - CHOOSING_SEEDS)
             self.drawn = draw_batches(replace(experiment, steps=horizon, seed=seed), len(task.targets), self.seeds)
@@ -222,13 +224,3 @@ class _Course:
         for start in range(begin, end, block):
             drawn = self.drawn[:, start : min(start + block, end)].swapaxes(0, 1).astype(np.intp, order="C")
             yield from zip(self.neuron.gather(drawn), np.take(self.targets, drawn, mode="clip"), strict=True)
-
-
-def _condensed(experiment: Experiment, neuron: Linear, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The full batch; for the squared loss the P + 1 rows of its triangular factor, with the same mean gradient."""
-    x = neuron.gather(None)
-    few = x.shape[-1] + 1
-    if not LOSSES[experiment.loss].quadratic or TREATMENTS[experiment.treatment].learned or len(x) <= few:
-        return x, targets
-    factor = np.linalg.qr(np.column_stack([x, targets]), mode="r") * math.sqrt(few / len(x))
-    return np.ascontiguousarray(factor[:, :-1]), factor[:, -1]
