@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from zz_core import Experiment, modes, simulate
+from zz_core.neuron import build_neuron
 
 FULL = Experiment(batch_size=256, steps=300)
 CASES = [{}, {"bias": True, "noise": 0.3, "start_bias": 2.0}, {"optimizer": "momentum"}, {"schedule": "cosine"},
@@ -82,3 +83,37 @@ def test_it_is_chosen_where_it_is_faster_and_nowhere_else():
     for other in ({"loss": "logistic"}, {"optimizer": "adam"}, {"treatment": "input_bias"},
                   {"optimizer": "momentum", "schedule": "cosine"}):
         assert not modes.preferred(replace(FULL, **other), 256, 2)
+
+
+@pytest.mark.parametrize("rule", modes.RULES)
+@pytest.mark.parametrize("every", [1, 7])
+def test_tasks_that_share_their_inputs_are_solved_as_each_alone(rule, every):
+    experiment = Experiment(dimensions=5, batch_size=256, steps=700, optimizer=rule, bias=True)
+    run = simulate(experiment)
+    neuron, optima = build_neuron(experiment, run.task), np.random.default_rng(0).normal(size=(4, 6))
+    optima[2] = 0.0  # nothing to do
+    together = modes.solve(experiment, neuron, optima, run.learning_rate, every, np.float64)
+    for k, optimum in enumerate(optima):
+        alone = modes.solve(experiment, neuron, optimum[None], run.learning_rate, every, np.float64)
+        np.testing.assert_allclose(together.parameters[:, k], alone.parameters[:, 0], rtol=0, atol=1e-12)
+    assert (together.diverged_at == -1).all()
+    # at twice the limit those with an error diverge, each at its own step
+    gone = modes.solve(experiment, neuron, optima, 8 * run.learning_rate, every, np.float64)
+    assert gone.diverged_at[2] == -1 and (gone.diverged_at[[0, 1, 3]] > 0).all()
+    for k in (0, 1, 3):
+        alone = modes.solve(experiment, neuron, optima[k, None], 8 * run.learning_rate, every, np.float64)
+        assert gone.diverged_at[k] == alone.diverged_at[0]
+
+
+def test_the_recursion_of_a_mode_is_that_of_a_plain_loop():
+    values = np.array([0.0, 0.3, 1.0, 2.5])
+    for rule, beta in (("momentum", 0.8), ("nesterov", 0.5)):
+        experiment = Experiment(optimizer=rule, momentum=beta, steps=40, batch_size=256)
+        error, velocity, rows = np.ones(4), np.zeros(4), []
+        for _ in range(40):
+            gradient = values * error
+            velocity = beta * velocity + gradient
+            error = error - 0.4 * (gradient + beta * velocity if rule == "nesterov" else velocity)
+            rows.append(error)
+        found = np.concatenate(list(modes._with_velocity(experiment, values, 0.4)))
+        np.testing.assert_allclose(found, rows, rtol=1e-12, atol=1e-14)

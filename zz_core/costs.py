@@ -187,8 +187,8 @@ def _solve_seconds(experiment: Experiment, sizes: Sizes) -> float:
     """All steps at once, by eigenvectors."""
     values = sizes.steps * sizes.parameters
     products = PRODUCT * (sizes.rows * sizes.parameters**2 + values * sizes.parameters)
-    passes = PASS * values * (15 if experiment.optimizer == "sgd" else 45)
-    calls = CALL * (60 + 100 * -(-sizes.steps // modes.BLOCK))
+    passes = PASS * values * (8 if experiment.optimizer == "sgd" else 24)
+    calls = CALL * (60 + 30 * -(-sizes.steps // modes.block_steps(sizes.parameters)))
     return slowness() * (calls + _eigenvectors(sizes.parameters) + products + passes)
 
 
@@ -237,7 +237,8 @@ def _peak_bytes(experiment: Experiment, sizes: Sizes, history: int) -> int:
         draws = 0
         work += 24 * sizes.rows
         if _solved(experiment, sizes):
-            work += 8 * min(sizes.steps, modes.BLOCK) * sizes.parameters * (6 if experiment.optimizer == "sgd" else 14)
+            block = min(sizes.steps, modes.block_steps(sizes.parameters))
+            work += 8 * block * sizes.parameters * (6 if experiment.optimizer == "sgd" else 14)
     else:
         draws = 4 * sizes.steps * sizes.batch
         if experiment.sampling == "epoch":
