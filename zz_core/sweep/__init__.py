@@ -1,0 +1,16 @@
+"""A grid of experiments to a table of summaries, on one core, on several, or on a cluster.
+
+    from zz_core import Experiment
+    from zz_core.sweep import Grid, run, table
+    grid = Grid(Experiment(), {"batch_size": [1, 8, 64, 256], "treatment": ["none", "center"]}, replicates=50)
+    rows = table(run(grid))
+
+From a shell: python -m zz_core.sweep GRID.json --out results.csv
+"""
+from zz_core.sweep.grid import Grid, Prediction, largest_fitting, predicted
+from zz_core.sweep.running import run
+from zz_core.sweep.store import Store
+from zz_core.sweep.task import MEASURES, Result, Task, summary, table
+
+__all__ = ["MEASURES", "Grid", "Prediction", "Result", "Store", "Task", "largest_fitting", "predicted", "run",
+           "summary", "table"]
