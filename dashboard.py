@@ -38,6 +38,9 @@ def sections() -> dict[str, list[st.Page]]:
             st.Page("pages/remedies.py", title="Remedies", icon=":material/healing:", url_path="remedies"),
             st.Page("pages/deep_network.py", title="Deep network", icon=":material/lan:", url_path="deep-network"),
         ],
+        "Use it": [
+            st.Page("pages/sweep.py", title="Sweep", icon=":material/query_stats:", url_path="sweep"),
+        ],
     }
 
 
