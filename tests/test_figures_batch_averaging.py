@@ -1,5 +1,6 @@
 """Figures of batch averaging: names, titles, values, empty input."""
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from zz_core.batching import BatchSweep, MixedShares
@@ -12,8 +13,8 @@ GRADIENTS = np.array([[0.5, 0.4], [-0.3, -0.4], [0.2, 0.3]])
 
 def arrows(gradients=GRADIENTS, mean=(0.1, -0.02), wedge=(0.1, 1.4)):
     count = len(gradients)
-    return figures.batch_arrows_figure(gradients, np.asarray(mean), np.arange(count), np.ones(count), RAW, wedge, 1.0,
-                                       "A sentence", ("∂L/∂w₁", "∂L/∂w₂"))
+    return go.Figure(figures.batch_arrows_figure(gradients, np.asarray(mean), np.arange(count), np.ones(count), RAW,
+                                                 wedge, 1.0, "A sentence", ("∂L/∂w₁", "∂L/∂w₂")))
 
 
 def shares(*values):
@@ -72,7 +73,7 @@ def test_no_arrows_are_drawn_of_nothing_and_few_of_many():
 
 def test_shares_are_drawn_in_percent_with_their_intervals_and_gaps():
     found = {"across": shares(0.0, 0.5, 1.0), "optimum": shares(0.0, 0.15, np.nan)}
-    figure = figures.mixed_share_figure(found, RAW, 0.5, "A sentence")
+    figure = go.Figure(figures.mixed_share_figure(found, RAW, 0.5, "A sentence"))
     np.testing.assert_allclose(trace(figure, "error across the mean").y, [0, 50, 100])
     np.testing.assert_array_equal(trace(figure, "at the optimum, noisy").x, [1, 4])
     np.testing.assert_allclose(trace(figure, "interval").y, [-2, 48, 98, 102, 52, 2], atol=1e-4)
@@ -85,7 +86,7 @@ def test_shares_are_drawn_in_percent_with_their_intervals_and_gaps():
 
 
 def test_no_shares_leave_the_chance_level():
-    figure = figures.mixed_share_figure({}, RAW, 0.5, "A sentence")
+    figure = go.Figure(figures.mixed_share_figure({}, RAW, 0.5, "A sentence"))
     assert len(figure.data) == 0 and len(figure.layout.shapes) == 1
 
 
@@ -98,7 +99,7 @@ def test_labels_are_moved_apart_and_stay_below_the_top():
 
 def test_a_sweep_has_three_panels_of_medians():
     pair = {"raw": sweep((3.4, 1.6, 1.0), (160, 120, 116)), "zero-centered": sweep((1.3, 1.1, 1.0), (24, 10, 8))}
-    figure = figures.batch_sweep_figure(pair, 200, "A sentence")
+    figure = go.Figure(figures.batch_sweep_figure(pair, 200, "A sentence"))
     for panel, values in enumerate([(0, 50, 100), (3.4, 1.6, 1.0), (160, 120, 116)]):
         np.testing.assert_allclose(trace(figure, "raw", panel).y, values, rtol=1e-6)
         assert trace(figure, "raw", panel).line.color == RAW
@@ -111,7 +112,7 @@ def test_a_sweep_has_three_panels_of_medians():
 
 def test_runs_that_do_not_arrive_have_open_markers_at_the_top():
     pair = {"raw": sweep((3.4, 1.6, 1.0), (np.inf, 120, 116)), "zero-centered": sweep((1.3, 1.1, 1.0), (24, 10, 8))}
-    figure = figures.batch_sweep_figure(pair, 200, "A sentence")
+    figure = go.Figure(figures.batch_sweep_figure(pair, 200, "A sentence"))
     for panel in range(3):
         assert list(trace(figure, "raw", panel).marker.symbol) == ["circle-open", "circle", "circle"]
     np.testing.assert_allclose(trace(figure, "raw", 2).y, [300, 120, 116])
@@ -122,12 +123,12 @@ def test_runs_that_do_not_arrive_have_open_markers_at_the_top():
 def test_what_is_undefined_is_no_point(nothing):
     pair = {"raw": sweep([nothing] * 3, [nothing] * 3, [np.nan] * 3),
             "zero-centered": sweep((1.3, 1.1, 1.0), (24, 10, 8))}
-    names = [found.name for found in figures.batch_sweep_figure(pair, 200, "A sentence").data]
+    names = [found.name for found in go.Figure(figures.batch_sweep_figure(pair, 200, "A sentence")).data]
     assert "raw" not in names and names.count("zero-centered") == 3
 
 
 def test_an_empty_sweep_draws_nothing():
-    assert len(figures.batch_sweep_figure({}, 200, "A sentence").data) == 0
+    assert len(go.Figure(figures.batch_sweep_figure({}, 200, "A sentence")).data) == 0
 
 
 def test_titles_say_what_the_numbers_say():

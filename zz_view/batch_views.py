@@ -77,7 +77,7 @@ def draw_batches(pair: dict[str, Run], step: int, size: int) -> str:
             wedge=None if run.input_biases is not None else allowed_wedge(plane.project(run.task.evaluated)),
             reach=reach[name] if apart > MOST_APART else max(reach.values()), title=title,
             axis_titles=("∂L/∂w₁", "∂L/∂w₂") if plane.exact else ("gradient along the mean", "gradient across it"))
-        charts.append(Chart(figure.to_dict(), "batch_raw" if color == RAW else "batch_twin",
+        charts.append(Chart(figure, "batch_raw" if color == RAW else "batch_twin",
                             f"Gradients of {used} samples at step {at[name] + 1} as arrows, and their mean. {title}."))
     board(charts, "batches", group="batches")
     notes = ["Arrows are *gradients*, and plain descent moves against them. Shaded is where a single sample's can "
@@ -117,7 +117,7 @@ def draw_shares(twins: dict[str, Experiment]) -> None:
                                         1 - unanimous_by_chance(spec.dimensions), figures.shares_title(name, shares),
                                         expected, mixing)
     alt = f"Share of {name} gradients with mixed signs against the batch size: {words}."
-    board([Chart(figure.to_dict(), "mixed_share", alt)], "mixed_share_board", group="batches")
+    board([Chart(figure, "mixed_share", alt)], "mixed_share_board", group="batches")
     noise = "the labels" if spec.uses_labels else f"σ = {spec.noise or batching.NOISE:g}" + (
         "" if spec.noise else ", added here since your targets have none")
     st.markdown(f"*Gradients* with mixed signs: {words}. Measured at fixed weights, without training, on up to "
@@ -141,7 +141,7 @@ def draw_sweeps(sweeps: dict[str, BatchSweep], spec: Experiment, replicates: int
                      f"{ends(sweep.steps, page.count)}." for name, sweep in sweeps.items())
     figure = figures.batch_sweep_figure(sweeps, spec.steps, figures.sweep_title(sweeps))
     alt = f"Updates with mixed signs, path ratio and steps to 1 % against the batch size. {words}"
-    board([Chart(figure.to_dict(), "batch_sweep", alt)], "batch_sweep_board", group="batches")
+    board([Chart(figure, "batch_sweep", alt)], "batch_sweep_board", group="batches")
     rate = "the same fraction of its stability limit" if spec.rate_unit == "critical" else "the same learning rate"
     late = any((np.isfinite(sweep.steps).mean(axis=1) <= 0.5).any() for sweep in sweeps.values())
     st.markdown(f"*Updates* and paths of real runs: medians of {replicates} seeds, bands from quartile to quartile, "

@@ -3,8 +3,6 @@
 All hues reach 3:1 against both the light and the dark background, so a figure needs no knowledge of the theme;
 surfaces, grid lines and contours are translucent greys for the same reason.
 """
-import plotly.graph_objects as go
-
 PLUS, MINUS, ZERO = "#D55E00", "#0072B2", "#8A8F98"  # signs, always with a glyph or a word beside the color
 RAW, CENTERED = "#A6418F", "#00875F"  # the twins
 WEDGE = "#E69F00"  # what one sample allows; always translucent
@@ -38,13 +36,3 @@ def drawn(traces: list[dict], title: str, height: int, x: dict, y: dict, annotat
         "shapes": list(shapes),
         "showlegend": False, "hoverlabel": {"namelength": -1}, "paper_bgcolor": CLEAR, "plot_bgcolor": CLEAR,
         "annotations": list(annotations), "xaxis": {**axis, **x}, "yaxis": {**axis, **y}}}
-
-
-def framed(figure: go.Figure, title: str, height: int = 420) -> go.Figure:
-    """The figure with the house's frame: a sentence as its title, faint grid lines, no legend."""
-    figure.update_layout(title={"text": title, "x": 0, "xanchor": "left", "font": {"size": 16}}, height=height,
-                         margin=MARGIN, showlegend=False, hoverlabel={"namelength": -1},
-                         paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
-    figure.update_xaxes(gridcolor=GRID, zerolinecolor=GRID, title_standoff=8)
-    figure.update_yaxes(gridcolor=GRID, zerolinecolor=GRID, title_standoff=8)
-    return figure

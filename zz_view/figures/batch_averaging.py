@@ -2,13 +2,11 @@
 import textwrap
 
 import numpy as np
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from zz_core.batching import BatchSweep, MixedShares
 from zz_core.measures import unanimous
 from zz_core.planes import double_wedge
-from zz_view.theme import CENTERED, GREY, RAW, WEDGE, framed, translucent
+from zz_view.theme import CENTERED, GREY, RAW, WEDGE, drawn, translucent
 
 MOST_ARROWS = 64
 SHORTEST_MEAN = 0.4  # of the longest arrow: a mean below this is drawn longer, by a round factor that is said
@@ -42,40 +40,44 @@ def stretch_of(mean: np.ndarray, gradients: np.ndarray) -> int:
 
 def batch_arrows_figure(gradients: np.ndarray, mean: np.ndarray, rows: np.ndarray, slopes: np.ndarray, color: str,
                         wedge: tuple[float, float] | None, reach: float, title: str, axis_titles: tuple[str, str],
-                        height: int = 390) -> go.Figure:
+                        height: int = 390) -> dict:
     """Gradients (n, 2) of single samples as thin arrows, and their mean (2,) as a thick one, on equal scales.
 
     rows (n,) and slopes (n,), dL/df, are for the hover text. wedge: the angles that a single sample's gradient can
     have, shaded; None where it can have any. reach: half the window's side, the same for twins that are compared.
     """
-    figure = go.Figure()
+    traces = []
     if wedge is not None:
         outline = double_wedge(wedge, 2 * reach).astype(np.float32)
-        figure.add_scatter(x=outline[:, 0], y=outline[:, 1], mode="lines", fill="toself", fillcolor=translucent(WEDGE),
-                           line_width=0, hoverinfo="skip", name="allowed by one sample")
-    _add_arrows(figure, gradients, color, rows, slopes)
-    _add_mean(figure, mean, stretch_of(mean, gradients), color, reach)
-    framed(figure, wrapped(title), height)
-    figure.update_layout(margin={"t": 68, "l": 64, "b": 44})
-    limits = [-reach, reach]
-    figure.update_xaxes(range=limits, title=axis_titles[0], constrain="domain", nticks=7)
-    figure.update_yaxes(range=limits, title=axis_titles[1], scaleanchor="x", constrain="domain", nticks=7)
+        traces.append({"type": "scatter", "x": outline[:, 0], "y": outline[:, 1], "mode": "lines", "fill": "toself",
+                       "fillcolor": translucent(WEDGE), "line": {"width": 0}, "hoverinfo": "skip",
+                       "name": "allowed by one sample"})
+    shafts, label = _mean(mean, stretch_of(mean, gradients), color, reach)
+    limits = {"range": [-reach, reach], "constrain": "domain", "nticks": 7}
+    figure = drawn([*traces, *_arrows(gradients, color, rows, slopes), *shafts], wrapped(title), height,
+                   {**limits, "title": _axis_title(axis_titles[0])},
+                   {**limits, "title": _axis_title(axis_titles[1]), "scaleanchor": "x"}, [label])
+    figure["layout"]["margin"] |= {"t": 68, "l": 64, "b": 44}
     return figure
 
 
-def _add_arrows(figure: go.Figure, gradients: np.ndarray, color: str, rows: np.ndarray, slopes: np.ndarray) -> None:
+def _axis_title(text: str) -> dict:
+    return {"text": text, "standoff": 8}
+
+
+def _arrows(gradients: np.ndarray, color: str, rows: np.ndarray, slopes: np.ndarray) -> list[dict]:
     """All arrows in two traces: shafts, separated by gaps, and tips."""
     shafts = np.full((len(gradients), 3, 2), np.nan, np.float32)
     shafts[:, 0], shafts[:, 1] = 0.0, gradients
     shafts = shafts.reshape(-1, 2)
-    figure.add_scatter(x=shafts[:, 0], y=shafts[:, 1], mode="lines", line={"color": color, "width": 1.2}, opacity=0.6,
-                       hoverinfo="skip", name="shafts")
     tips = np.asarray(gradients, np.float32).reshape(-1, 2)
-    figure.add_scatter(x=tips[:, 0], y=tips[:, 1], mode="markers", name="samples' gradients",
-                       customdata=np.column_stack([rows, slopes]).astype(np.float32),
-                       marker={"symbol": "arrow", "size": 9, "color": color, "angle": _heading(tips)},
-                       hovertemplate="sample %{customdata[0]:.0f}, ∂L/∂f = %{customdata[1]:+.2g}<br>"
-                                     "gradient %{x:+.2g}, %{y:+.2g}<extra></extra>")
+    return [{"type": "scatter", "x": shafts[:, 0], "y": shafts[:, 1], "mode": "lines", "opacity": 0.6,
+             "line": {"color": color, "width": 1.2}, "hoverinfo": "skip", "name": "shafts"},
+            {"type": "scatter", "x": tips[:, 0], "y": tips[:, 1], "mode": "markers", "name": "samples' gradients",
+             "customdata": np.column_stack([rows, slopes]).astype(np.float32),
+             "marker": {"symbol": "arrow", "size": 9, "color": color, "angle": _heading(tips)},
+             "hovertemplate": "sample %{customdata[0]:.0f}, ∂L/∂f = %{customdata[1]:+.2g}<br>"
+                              "gradient %{x:+.2g}, %{y:+.2g}<extra></extra>"}]
 
 
 def _heading(vectors: np.ndarray) -> np.ndarray:
@@ -83,57 +85,68 @@ def _heading(vectors: np.ndarray) -> np.ndarray:
     return np.rad2deg(np.arctan2(vectors[..., 0], vectors[..., 1])).astype(np.float32)
 
 
-def _add_mean(figure: go.Figure, mean: np.ndarray, stretch: int, color: str, reach: float) -> None:
+def _mean(mean: np.ndarray, stretch: int, color: str, reach: float) -> tuple[list[dict], dict]:
+    """The thick arrow, and its label."""
     tip = (stretch * np.asarray(mean)).astype(np.float32)
     line = np.stack([np.zeros(2, np.float32), tip])
-    figure.add_scatter(x=line[:, 0], y=line[:, 1], mode="lines", line={"color": color, "width": 5}, name="mean shaft",
-                       hoverinfo="skip")
-    figure.add_scatter(x=tip[:1], y=tip[1:], mode="markers", name="mean gradient", customdata=np.asarray(mean)[None],
-                       marker={"symbol": "arrow", "size": 18, "color": color, "angle": _heading(tip[None])},
-                       hovertemplate="mean gradient %{customdata[0]:+.2g}, %{customdata[1]:+.2g}<extra></extra>")
-    label = "<b>mean</b>" if stretch == 1 else f"<b>mean</b>, {stretch}x longer"
+    traces = [{"type": "scatter", "x": line[:, 0], "y": line[:, 1], "mode": "lines", "name": "mean shaft",
+               "line": {"color": color, "width": 5}, "hoverinfo": "skip"},
+              {"type": "scatter", "x": tip[:1], "y": tip[1:], "mode": "markers", "name": "mean gradient",
+               "customdata": np.asarray(mean)[None],
+               "marker": {"symbol": "arrow", "size": 18, "color": color, "angle": _heading(tip[None])},
+               "hovertemplate": "mean gradient %{customdata[0]:+.2g}, %{customdata[1]:+.2g}<extra></extra>"}]
     outward = tip[0] >= 0 if abs(tip[0]) < 0.3 * reach else tip[0] < 0  # on the side where the words have room
-    figure.add_annotation(x=tip[0], y=tip[1], text=label, showarrow=False, font_size=14,
-                          xanchor="left" if outward else "right", xshift=12 if outward else -12,
-                          yshift=14 if tip[1] >= 0 else -14)
+    return traces, {"x": float(tip[0]), "y": float(tip[1]), "showarrow": False, "font": {"size": 14},
+                    "text": "<b>mean</b>" if stretch == 1 else f"<b>mean</b>, {stretch}x longer",
+                    "xanchor": "left" if outward else "right", "xshift": 12 if outward else -12,
+                    "yshift": 14 if tip[1] >= 0 else -14}
 
 
 def mixed_share_figure(shares: dict[str, MixedShares], color: str, chance: float, title: str,
                        expected: dict[str, np.ndarray] | None = None, mixing_size: float | None = None,
-                       height: int = 430) -> go.Figure:
+                       height: int = 430) -> dict:
     """Share of gradients with mixed signs against the batch size, a line a regime; chance is 1 - 2^(1-D).
 
     Dashed the shares that the theory expects (K,), and the batch size from which it expects an error across to show.
     """
-    figure, ends = go.Figure(), {}
+    traces, ends = [], {}
     for name, found in shares.items():
         known = np.isfinite(found.share)
         glyph, symbol, label = REGIME_MARKS[name]
         sizes, share = found.batch_sizes[known], (100 * found.share[known]).astype(np.float32)
-        _add_band(figure, sizes, 100 * found.low[known], 100 * found.high[known], color)
-        figure.add_scatter(x=sizes, y=share, mode="lines+markers", name=label, line={"color": color, "width": 2},
-                           marker={"symbol": symbol, "size": 9}, customdata=found.draws[known],
-                           hovertemplate="B = %{x}: %{y:.1f} % mixed<br>of %{customdata} gradients")
+        traces += [_band(sizes, 100 * found.low[known], 100 * found.high[known], color), {
+            "type": "scatter", "x": sizes, "y": share, "mode": "lines+markers", "name": label,
+            "line": {"color": color, "width": 2}, "marker": {"symbol": symbol, "size": 9, "color": color},
+            "customdata": found.draws[known],
+            "hovertemplate": "B = %{x}: %{y:.1f} % mixed<br>of %{customdata} gradients"}]
         if len(sizes):
             ends[f"{marked(glyph, color)} {label}"] = (sizes[-1], share[-1])
         if name in (expected or {}):
-            figure.add_scatter(x=found.batch_sizes, y=(100 * expected[name]).astype(np.float32), mode="lines",
-                               name="theory", line={"color": GREY, "width": 2, "dash": "dash"},
-                               hovertemplate="B = %{x}: %{y:.1f} % expected<extra></extra>")
-    framed(figure, wrapped(title), height)
-    sizes_shown = next((found.batch_sizes for found in shares.values()), np.array([1]))
-    _batch_axis(figure, sizes_shown, row=None)
-    figure.update_yaxes(title="gradients with mixed signs (%)", range=[-4, 126], tickvals=[0, 25, 50, 75, 100])
+            traces.append({"type": "scatter", "x": found.batch_sizes, "y": (100 * expected[name]).astype(np.float32),
+                           "mode": "lines", "name": "theory", "line": {"color": GREY, "width": 2, "dash": "dash"},
+                           "hovertemplate": "B = %{x}: %{y:.1f} % expected<extra></extra>"})
+    sizes = next((found.batch_sizes for found in shares.values()), np.array([1]))
     crowded = any((np.abs(found.share[:2] - chance) < 0.12).any() for found in shares.values())
-    figure.add_hline(y=100 * chance, line={"color": GREY, "width": 1.2, "dash": "dot"}, annotation={
-        "text": f"signs by chance: {100 * chance:.0f} %", "font": {"size": 14, "color": GREY},
-        "yshift": -22 if crowded else 0}, annotation_position="bottom left" if crowded else "top left")
-    if mixing_size is not None and mixing_size < sizes_shown[-1]:
-        figure.add_vline(x=mixing_size, line={"color": GREY, "width": 1.2, "dash": "dash"}, layer="below")
-        figure.add_annotation(x=np.log10(mixing_size), y=126, text=f"B* = {mixing_size:.0f}", showarrow=False,
-                              xanchor="left", yanchor="top", xshift=4, font={"size": 14, "color": GREY})
-    _label_ends(figure, ends, pixels=(height - 104) / 130)
-    return figure
+    shapes, notes = _levels(100 * chance, crowded, mixing_size if (mixing_size or np.inf) < sizes[-1] else None)
+    return drawn(traces, wrapped(title), height, _batch_axis(sizes),
+                 {"title": _axis_title("gradients with mixed signs (%)"), "range": [-4, 126],
+                  "tickvals": [0, 25, 50, 75, 100]}, [*notes, *_end_labels(ends, (height - 104) / 130)], shapes)
+
+
+def _levels(chance: float, crowded: bool, mixing_size: float | None) -> tuple[list[dict], list[dict]]:
+    """Lines and their words: the level of chance in percent, and B*."""
+    shapes = [{"type": "line", "xref": "x domain", "yref": "y", "x0": 0, "x1": 1, "y0": chance, "y1": chance,
+               "line": {"color": GREY, "width": 1.2, "dash": "dot"}}]
+    notes = [{"text": f"signs by chance: {chance:.0f} %", "xref": "x domain", "x": 0, "y": chance, "showarrow": False,
+              "xanchor": "left", "yanchor": "top" if crowded else "bottom", "yshift": -22 if crowded else 0,
+              "font": {"size": 14, "color": GREY}}]
+    if mixing_size is not None:
+        shapes.append({"type": "line", "xref": "x", "yref": "y domain", "x0": mixing_size, "x1": mixing_size, "y0": 0,
+                       "y1": 1, "line": {"color": GREY, "width": 1.2, "dash": "dash"}, "layer": "below"})
+        notes.append({"x": float(np.log10(mixing_size)), "y": 126, "text": f"B* = {mixing_size:.0f}",
+                      "showarrow": False, "xanchor": "left", "yanchor": "top", "xshift": 4,
+                      "font": {"size": 14, "color": GREY}})
+    return shapes, notes
 
 
 def marked(glyph: str, color: str) -> str:
@@ -141,26 +154,26 @@ def marked(glyph: str, color: str) -> str:
     return f"<span style='color:{color}'>{glyph}</span>"
 
 
-def _add_band(figure: go.Figure, sizes: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, **place) -> None:
-    figure.add_scatter(x=np.concatenate([sizes, sizes[::-1]]), y=np.concatenate([low, high[::-1]]).astype(np.float32),
-                       fill="toself", fillcolor=translucent(color), line_width=0, mode="lines", hoverinfo="skip",
-                       name="interval", **place)
+def _band(sizes: np.ndarray, low: np.ndarray, high: np.ndarray, color: str) -> dict:
+    return {"type": "scatter", "x": np.concatenate([sizes, sizes[::-1]]),
+            "y": np.concatenate([low, high[::-1]]).astype(np.float32), "fill": "toself",
+            "fillcolor": translucent(color), "line": {"width": 0}, "mode": "lines", "hoverinfo": "skip",
+            "name": "interval"}
 
 
-def _batch_axis(figure: go.Figure, sizes: np.ndarray, row: int | None) -> None:
-    figure.update_xaxes(type="log", tickvals=sizes, ticktext=[str(size) for size in sizes],
-                        range=[-0.04, np.log10(max(sizes[-1], 2)) + 0.04], tickangle=0)
-    figure.update_xaxes(title="batch size (samples a step)", row=row)
+def _batch_axis(sizes: np.ndarray) -> dict:
+    return {"type": "log", "tickvals": sizes, "ticktext": [str(size) for size in sizes], "tickangle": 0,
+            "range": [-0.04, float(np.log10(max(sizes[-1], 2))) + 0.04],
+            "title": _axis_title("batch size (samples a step)")}
 
 
-def _label_ends(figure: go.Figure, ends: dict[str, tuple[float, float]], pixels: float) -> None:
+def _end_labels(ends: dict[str, tuple[float, float]], pixels: float) -> list[dict]:
     """Name each line above its end; pixels: of one unit of y. Labels that would touch are moved apart."""
     names = sorted(ends, key=lambda name: ends[name][1])
     wanted = [pixels * ends[name][1] + 14 for name in names]
-    for name, center in zip(names, spread(wanted, LABEL_GAP, 122 * pixels), strict=True):
-        x, y = ends[name]
-        figure.add_annotation(x=np.log10(x), y=float(y), text=name, showarrow=False, xanchor="right", xshift=8,
-                              yshift=center - pixels * y, font_size=14)
+    return [{"x": float(np.log10(ends[name][0])), "y": float(ends[name][1]), "text": name, "showarrow": False,
+             "xanchor": "right", "xshift": 8, "yshift": float(center - pixels * ends[name][1]), "font": {"size": 14}}
+            for name, center in zip(names, spread(wanted, LABEL_GAP, 122 * pixels), strict=True)]
 
 
 def spread(wanted: list[float], gap: float, top: float) -> list[float]:
@@ -174,61 +187,73 @@ def spread(wanted: list[float], gap: float, top: float) -> list[float]:
 LOG_TICKS = np.outer(10.0 ** np.arange(6), [1, 2, 3, 5]).ravel()
 PANELS = {"mixed_updates": "updates with<br>mixed signs (%)", "path_ratio": "path / straight line",
           "steps": "steps to 1 %"}
+PANEL_GAP = 0.06  # of the height, between two panels
 
 
-def batch_sweep_figure(sweeps: dict[str, BatchSweep], longest: int, title: str, height: int = 760) -> go.Figure:
+def batch_sweep_figure(sweeps: dict[str, BatchSweep], longest: int, title: str, height: int = 760) -> dict:
     """Three panels on one axis of batch sizes: the update's mixed signs, the path ratio, the steps to the tolerance.
 
     Medians with interquartile bands, a line a twin; `longest` is the number of steps of each run. Where half of the
     runs or more do not arrive, the marker is open; in the last panel it stands at the top.
     """
-    figure = make_subplots(rows=len(PANELS), cols=1, shared_xaxes=True, vertical_spacing=0.06)
-    for row, (name, axis) in enumerate(PANELS.items(), start=1):
-        figure.update_yaxes(title=axis, type="log", tickvals=LOG_TICKS, row=row)
-        for (twin, sweep), color in zip(sweeps.items(), (RAW, CENTERED), strict=False):
-            _add_median(figure, sweep, name, longest, twin, color, row)
-        _label_starts(figure, row)
+    sizes = next((sweep.batch_sizes for sweep in sweeps.values()), np.array([1]))
+    figure = drawn([], wrapped(title), height, {}, {})
+    layout, axis = figure["layout"], {**figure["layout"]["xaxis"], **_batch_axis(sizes)}
+    side = (1 - PANEL_GAP * (len(PANELS) - 1)) / len(PANELS)
+    for row, (name, words) in enumerate(PANELS.items(), start=1):
+        ending = "" if row == 1 else str(row)
+        pairs = [_median(sweep, name, longest, twin, color, row) for (twin, sweep), color
+                 in zip(sweeps.items(), (RAW, CENTERED), strict=False)]
+        on = {"xaxis": f"x{ending}", "yaxis": f"y{ending}"}
+        figure["data"] += [trace | on for pair in pairs for trace in pair]
+        layout["annotations"] += [note | {"xref": on["xaxis"], "yref": on["yaxis"]}
+                                  for note in _start_labels([pair[1] for pair in pairs if pair], row)]
+        low = (len(PANELS) - row) * (side + PANEL_GAP)
+        bare = {} if row == len(PANELS) else {"title": None, "showticklabels": False}
+        matches = {} if row == len(PANELS) else {"matches": f"x{len(PANELS)}"}
+        layout[f"xaxis{ending}"] = {**axis, **bare, **matches, "anchor": on["yaxis"]}
+        ticks = {"type": "log", "tickvals": LOG_TICKS if row == 2 else LOG_TICKS[LOG_TICKS <= longest]}
+        layout[f"yaxis{ending}"] = {
+            **layout["yaxis"], "range": None, "title": _axis_title(words), "anchor": on["xaxis"],
+            "domain": [low, low + side], **({"range": [-6, 112], "tickvals": [0, 50, 100]} if row == 1 else ticks)}
+        if layout[f"yaxis{ending}"]["range"] is None:
+            del layout[f"yaxis{ending}"]["range"]
     if any((np.isinf(sweep.steps).mean(axis=1) >= 0.5).any() for sweep in sweeps.values()):
-        figure.add_annotation(x=1, xref="x domain", y=np.log10(1.5 * longest), text=f"not reached in {longest} steps",
-                              font_size=14, showarrow=False, xanchor="right", yshift=14, row=3, col=1)
-    framed(figure, wrapped(title), height)
-    figure.update_yaxes(tickvals=LOG_TICKS[LOG_TICKS <= longest], row=3)  # above: runs that do not arrive
-    figure.update_yaxes(type="linear", range=[-6, 112], tickvals=[0, 50, 100], row=1)
-    _batch_axis(figure, next((sweep.batch_sizes for sweep in sweeps.values()), np.array([1])), row=len(PANELS))
+        layout["annotations"].append({
+            "x": 1, "xref": "x3 domain", "yref": "y3", "y": float(np.log10(1.5 * longest)), "font": {"size": 14},
+            "text": f"not reached in {longest} steps", "showarrow": False, "xanchor": "right", "yshift": 14})
     return figure
 
 
-def _add_median(figure: go.Figure, sweep: BatchSweep, name: str, longest: int, twin: str, color: str, row: int) -> None:
+def _median(sweep: BatchSweep, name: str, longest: int, twin: str, color: str, row: int) -> list[dict]:
+    """A band and the line of medians; nothing where nothing is defined."""
     values = getattr(sweep, name) * (100 if name == "mixed_updates" else 1)
     known = (values > 0).any(axis=1) if row > 1 else np.isfinite(values).any(axis=1)  # no zero on a logarithmic axis
     values, sizes = values[known], sweep.batch_sizes[known]
     if not len(sizes):
-        return
+        return []
     # no interpolation, or one run that never arrives would make a quartile infinite or undefined
     low, high = np.nanquantile(values, [0.25, 0.75], axis=1, method="closest_observation")
     middle = np.nanmedian(values, axis=1)
     arrived = np.isfinite(sweep.steps[known]).mean(axis=1)
     top = 1.5 * longest
-    _add_band(figure, sizes, np.minimum(low, top), np.minimum(high, top), color, row=row, col=1)
-    figure.add_scatter(x=sizes, y=np.minimum(middle, top).astype(np.float32), mode="lines+markers", name=twin,
-                       line={"color": color, "width": 2}, row=row, col=1,
-                       customdata=np.round(100 * arrived).astype(np.uint8),
-                       marker={"size": 9, "symbol": np.where(arrived > 0.5, "circle", "circle-open")},
-                       hovertemplate="B = %{x}: %{y:.3g}<br>%{customdata} % of the runs arrive")
+    return [_band(sizes, np.minimum(low, top), np.minimum(high, top), color), {
+        "type": "scatter", "x": sizes, "y": np.minimum(middle, top).astype(np.float32), "mode": "lines+markers",
+        "name": twin, "line": {"color": color, "width": 2}, "customdata": np.round(100 * arrived).astype(np.uint8),
+        "marker": {"size": 9, "symbol": np.where(arrived > 0.5, "circle", "circle-open"), "color": color},
+        "hovertemplate": "B = %{x}: %{y:.3g}<br>%{customdata} % of the runs arrive"}]
 
 
-def _label_starts(figure: go.Figure, row: int) -> None:
+def _start_labels(lines: list[dict], row: int) -> list[dict]:
     """Name each line of a panel at its first point, on the side that it turns away from."""
-    lines = [trace for trace in figure.select_traces(row=row, col=1) if trace.name != "interval"]
-    heights = [np.asarray(line.y if row == 1 else 100 * np.log10(line.y), float) for line in lines]
+    heights = [np.asarray(line["y"] if row == 1 else 100 * np.log10(line["y"]), float) for line in lines]
     above = [height[min(2, len(height) - 1)] <= height[0] for height in heights]
     span = np.ptp(np.concatenate(heights)) if lines else 0.0
     if len(lines) == 2 and abs(heights[0][0] - heights[1][0]) <= 0.3 * span:  # no room for both on one side
         above = [heights[0][0] >= heights[1][0], heights[0][0] < heights[1][0]]
-    for line, height, over in zip(lines, heights, above, strict=True):
-        figure.add_annotation(x=np.log10(line.x[0]), y=height[0] / (1 if row == 1 else 100), showarrow=False,
-                              text=f"{marked('●', line.line.color)} {line.name}", xanchor="left", font_size=14,
-                              yshift=18 if over else -18, row=row, col=1)
+    return [{"x": float(np.log10(line["x"][0])), "y": float(height[0] / (1 if row == 1 else 100)), "showarrow": False,
+             "text": f"{marked('●', line['line']['color'])} {line['name']}", "xanchor": "left", "font": {"size": 14},
+             "yshift": 18 if over else -18} for line, height, over in zip(lines, heights, above, strict=True)]
 
 
 def arrows_title(name: str, gradients: np.ndarray, mean: np.ndarray) -> str:
