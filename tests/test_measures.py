@@ -211,7 +211,8 @@ def test_rows_after_a_divergence_are_left_out(name):
     diverged = path.copy()
     diverged[6], diverged[7:] = np.inf, np.nan
     with np.errstate(all="raise"):
-        assert PATH_MEASURES[name](diverged) == PATH_MEASURES[name](path[:6])
+        # not to the last bit: sums over many paths at once add zeros for the rows that are left out
+        assert PATH_MEASURES[name](diverged) == pytest.approx(PATH_MEASURES[name](path[:6]), rel=1e-14)
 
 
 @every_path_measure

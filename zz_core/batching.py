@@ -230,7 +230,7 @@ def _measured(run: Run, by_loss: bool) -> np.ndarray:
     would take more time than the runs."""
     with np.errstate(all="ignore"):
         path = run.weights if run.optimum is None else cut_tail(run.weights, run.optimum)
-        ratio = 1.0 / np.asarray(path_efficiency(path))
+        ratio = 1.0 / path_efficiency(path)
         same = unanimous(np.nan_to_num(np.diff(path, axis=1), nan=0.0, posinf=0.0, neginf=0.0))
         counted = np.isfinite(same).sum(axis=1)
         mixed = 1.0 - np.divide(np.nansum(same, axis=1), counted, out=np.full(len(same), np.nan), where=counted > 0)

@@ -106,10 +106,15 @@ def _cosines(steps: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 def path_efficiency(path: np.ndarray) -> np.ndarray | float:
     """Straight distance from first to last point / length of the path, in (0, 1]; its inverse is the path ratio."""
-    def measure(steps: np.ndarray, lengths: np.ndarray) -> float:
-        return min(1.0, float(np.linalg.norm(steps.sum(axis=0)) / lengths.sum())) if len(steps) else math.nan
-
-    return _per_path(measure, path)
+    path = np.asarray(path, float)
+    good = np.logical_and.accumulate(np.isfinite(path).all(axis=-1), axis=-1)
+    with np.errstate(invalid="ignore"):
+        steps = np.where(good[..., 1:, None], np.diff(path, axis=-2), 0.0)
+    lengths = np.sqrt(np.vecdot(steps, steps))
+    kept = lengths > ZERO * lengths.max(axis=-1, keepdims=True, initial=0.0)  # as `_per_path`, all paths at once
+    straight = np.linalg.norm(np.where(kept[..., None], steps, 0.0).sum(axis=-2), axis=-1)
+    length = np.where(kept, lengths, 0.0).sum(axis=-1)
+    return np.minimum(np.divide(straight, length, out=np.full(length.shape, np.nan), where=length > 0), 1.0)[()]
 
 
 def turning(path: np.ndarray) -> np.ndarray | float:

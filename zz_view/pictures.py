@@ -86,24 +86,27 @@ def step_words(runs: dict[str, Run], rows: np.ndarray) -> list[str]:
 
 def _run_words(name: str, run: Run, rows: np.ndarray) -> list[str]:
     errors, updates = run.residuals()[0], run.updates()[0]
-    up, down = sign_counts(updates)
-    last, words = len(updates), []
-    for row in rows:
-        if row == last or not np.isfinite(updates[row]).all():
-            ended = "has diverged" if not np.isfinite(run.weights[0, row]).all() else "ends here"
-            words.append(f"The {name} run {ended}.")
-            continue
-        words.append(f"{name.capitalize()}: {_cause(run, errors[row], row)} "
-                     f"{_moves(int(up[row]), int(down[row]), updates.shape[1])}.")
+    up, down = (counts.tolist() for counts in sign_counts(updates))
+    moving, there = (np.isfinite(values).all(axis=-1).tolist() for values in (updates, run.weights[0]))
+    last, dimensions, causes, words = len(updates), updates.shape[1], _causes(run, errors), []
+    for row in rows.tolist():
+        if row == last or not moving[row]:
+            words.append(f"The {name} run {'ends here' if there[row] else 'has diverged'}.")
+        else:
+            words.append(f"{name.capitalize()}: {causes[row]} {_moves(up[row], down[row], dimensions)}.")
     return words
 
 
-def _cause(run: Run, errors: np.ndarray, row: int) -> str:
+def _causes(run: Run, errors: np.ndarray) -> list[str]:
+    """What each step (T, B) comes from; whole columns at a time, since a player has hundreds of steps."""
     if run.batches is None:
-        return f"all {len(errors)} samples,"
-    if len(errors) == 1:
-        return f"sample {run.batches[0, row, 0]}, ∂L/∂f = {_signed(errors[0])}:"
-    return f"{len(errors)} samples, ∂L/∂f from {_signed(errors.min())} to {_signed(errors.max())}:"
+        return [f"all {errors.shape[1]} samples,"] * len(errors)
+    low, high = errors.min(axis=1).tolist(), errors.max(axis=1).tolist()
+    if errors.shape[1] == 1:
+        return [f"sample {sample}, ∂L/∂f = {_signed(error)}:"
+                for sample, error in zip(run.batches[0, :, 0].tolist(), low, strict=True)]
+    return [f"{errors.shape[1]} samples, ∂L/∂f from {_signed(a)} to {_signed(b)}:"
+            for a, b in zip(low, high, strict=True)]
 
 
 def _signed(value: float) -> str:
