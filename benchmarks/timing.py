@@ -1,9 +1,11 @@
 """Interleaved timing: what is compared takes turns, so that a busy or throttled machine slows both alike."""
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import median
 
-BEFORE_AND_AFTER = 4  # calls of the short work on each side of a call of the long one
+ENOUGH = 0.03  # seconds: what takes less is repeated
+MOST = 15  # repetitions of it
+LONG = 20.0  # seconds after which no further round is begun
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -13,25 +15,46 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def ratios(ours: Callable[[], object], peers: dict[str, Callable[[], object]],
-           rounds: int) -> dict[str, dict[str, float]]:
-    """For each peer the median, over the rounds, of its time / ours, with the extremes and the median times."""
+def typical(work: Callable[[], object]) -> float:
+    """The median of a few calls; a long one is called once."""
+    taken = [seconds(work)]
+    while sum(taken) < ENOUGH and len(taken) < MOST:
+        taken.append(seconds(work))
+    return median(taken)
+
+
+def interleaved(ours: Callable[[], object], peers: Mapping[str, Callable[[], object]],
+                rounds: int) -> dict[str, dict[str, float]]:
+    """Each peer's time / ours: the median of the rounds and the extremes, with the median times.
+
+    Each call of a peer stands between two of ours, whose mean it is compared with. There are fewer rounds where they
+    take long.
+    """
     ours()
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in peers}
-    for _ in range(rounds):
+    start = time.perf_counter()
+    for done in range(rounds):
+        if done and time.perf_counter() - start > LONG:
+            break
+        before = typical(ours)
         for name, peer in peers.items():
-            around = [seconds(ours) for _ in range(BEFORE_AND_AFTER)]
-            theirs = seconds(peer)
-            around += [seconds(ours) for _ in range(BEFORE_AND_AFTER)]
-            taken[name].append((theirs, median(around)))
-    return {name: {"ratio": median(their / our for their, our in pairs),
-                   "lowest": min(their / our for their, our in pairs),
-                   "highest": max(their / our for their, our in pairs),
-                   "seconds": median(their for their, _ in pairs),
-                   "our_seconds": median(our for _, our in pairs)} for name, pairs in taken.items()}
+            theirs, after = typical(peer), typical(ours)
+            taken[name].append((theirs, (before + after) / 2))
+            before = after
+    return {name: _summary(pairs) for name, pairs in taken.items()}
 
 
-def ratio_sentences(result: dict[str, dict[str, float]], targets: dict[str, float]) -> list[str]:
-    return [f"{name}: {found['ratio']:.0f}x ({found['lowest']:.0f} to {found['highest']:.0f}; "
-            f"{1000 * found['seconds']:.0f} ms against {1000 * found['our_seconds']:.1f} ms)"
-            + (f", wanted {targets[name]:.0f}x" if name in targets else "") for name, found in result.items()]
+def _summary(pairs: list[tuple[float, float]]) -> dict[str, float]:
+    ratios = [theirs / ours for theirs, ours in pairs]
+    return {"ratio": median(ratios), "lowest": min(ratios), "highest": max(ratios),
+            "seconds": median(theirs for theirs, _ in pairs), "our_seconds": median(ours for _, ours in pairs),
+            "rounds": len(pairs)}
+
+
+def in_turn(works: Mapping[object, Callable[[], object]], rounds: int) -> dict[object, list[float]]:
+    """The seconds of each of them, round by round."""
+    taken: dict[object, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            taken[name].append(typical(work))
+    return taken
