@@ -26,8 +26,10 @@ with st.container(border=True):
                               "limit keep their best rate.")
     horizon = right.select_slider("Longest run, in steps", views.HORIZONS, value=2000, key="longest",
                                   bind="query-params", help="Lanes that need more count as not reached.")
-    chosen = st.multiselect("In the pictures of losses and paths, with the one above", list(REMEDIES),
-                            default=views.SHOWN, max_selections=views.MOST_SHOWN - 1, key="shown", bind="query-params")
+    chosen = st.pills("In the pictures of losses and paths, with the one above", list(REMEDIES), default=views.SHOWN,
+                      selection_mode="multi", key="shown", bind="query-params",
+                      help=f"The first {views.MOST_SHOWN - 1} that you choose are drawn: more can't be told apart.")
+    chosen = chosen[: views.MOST_SHOWN - 1]
 keys = [key for key in REMEDIES if key in {"nothing", focus, *lanes}]
 shown = [key for key in keys if key in {focus, *chosen}]
 colors = lane_colors(shown)

@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -80,19 +81,26 @@ def server_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(server_log: Path) -> Iterator[str]:
     """The address of the dashboard, started for these tests on a free port of this machine only."""
+    with serving(ROOT / "dashboard.py", server_log) as url:
+        yield url
+
+
+@contextmanager
+def serving(script: Path, log_file: Path) -> Iterator[str]:
+    """The address of an app, for as long as this is open."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    with server_log.open("wb") as log:
+    with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.address", "127.0.0.1",
+            [sys.executable, "-m", "streamlit", "run", script.name, "--server.address", "127.0.0.1",
              "--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none",
              "--browser.gatherUsageStats", "false"],
-            cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+            cwd=script.parent, stdout=log, stderr=subprocess.STDOUT)
     try:
         if not _comes_up(process, url):
-            pytest.fail(f"the dashboard did not start:\n{_end_of(server_log)}", pytrace=False)
+            pytest.fail(f"{script.name} did not start:\n{_end_of(log_file)}", pytrace=False)
         yield url
     finally:
         process.terminate()
