@@ -1,21 +1,15 @@
-"""The exported programs are run, and have to arrive at the weights of the run that they claim to repeat."""
-import contextlib
-import io
+"""The exported NumPy programs are run, and have to arrive at the weights of the run that they claim to repeat."""
 import itertools
-import json
 import sys
-import types
 from dataclasses import replace
-from importlib.machinery import ModuleSpec
-from unittest.mock import MagicMock
 
-import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis.strategies import sampled_from
 
+from tests.programs import REAL, assert_repeats, data_sets  # noqa: F401
 from tests.strategies import experiments
-from zz_core import Experiment, Run, __version__, datasets, simulate
+from zz_core import Experiment, simulate
 from zz_core.activations import ACTIVATIONS
 from zz_core.experiment import CHOICES
 from zz_core.inputs import INPUTS
@@ -24,84 +18,9 @@ from zz_core.optimizers import OPTIMIZERS
 from zz_core.schedules import SCHEDULES
 from zz_core.treatments import TREATMENTS
 from zz_view.exports import pieces
-from zz_view.exports.programs import notebook, numpy_script, torch_script
+from zz_view.exports.programs import numpy_script
 
-CLOSE = 1e-10
-LINK = "http://localhost:8501/trajectories?seed=3"
-REAL = {"digits": 61, "breast_cancer": 30, "wine": 13}
-
-
-@pytest.fixture(autouse=True)
-def data_sets(monkeypatch):
-    """scikit-learn's loaders, answered by the same values in this project: programs need scikit-learn, tests do not."""
-    def loader(name: str):
-        return lambda: types.SimpleNamespace(data=datasets.load(name)[0], target=datasets.load(name)[1])
-
-    package, module = (types.ModuleType(name) for name in ("sklearn", "sklearn.datasets"))
-    for name in REAL:
-        setattr(module, f"load_{name}", loader(name))
-    for each in (package, module):
-        each.__spec__ = ModuleSpec(each.__name__, None)  # PyTorch asks whether it is installed
-        monkeypatch.setitem(sys.modules, each.__name__, each)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)  # pictures are another test
-
-
-def execute(*programs: str) -> dict:
-    """The variables that the programs leave, run one after another as a notebook's cells are."""
-    names: dict = {"__name__": "__main__"}
-    with contextlib.redirect_stdout(io.StringIO()):
-        for number, program in enumerate(programs):
-            exec(compile(program, f"<cell {number}>", "exec"), names)
-    return names
-
-
-def expected(run: Run) -> np.ndarray:
-    """The parameters as the programs order them: weights, input biases, bias."""
-    parts = [run.weights[0]]
-    if run.input_biases is not None:
-        parts.append(run.input_biases[0])
-    if run.biases is not None:
-        parts.append(run.biases[0][:, None])
-    return np.column_stack(parts)
-
-
-def difference(path: np.ndarray, run: Run) -> float:
-    """The largest difference from the run's parameters, as a share of the largest of them (at least 1).
-
-    Infinite where one of the two diverged at another step.
-    """
-    wanted, gone = expected(run), run.diverged_at[0]
-    if gone >= 0:
-        if len(path) != gone + 1:  # the program stops at the step that the core calls diverged
-            return np.inf
-        path, wanted = path[:gone], wanted[:gone]
-    if path.shape != wanted.shape:
-        return np.inf
-    with np.errstate(over="ignore"):
-        return float(np.abs(path - wanted).max() / max(1.0, np.abs(wanted).max()))
-
-
-def sensitivity(program: str, run: Run) -> float:
-    """How far rounding carries: the same program with every step's last digits changed, in the units of `difference`."""
-    name = "theta" if run.input_biases is not None else "w"
-    jitter = f"{name} = {name} + 1e-16 * (1 + np.abs({name})) * jitter.standard_normal(len({name}))"
-    shaken = program.replace(f"    path.append({name})", f"    {jitter}\n    path.append({name})")
-    assert shaken != program
-    worst = 0.0
-    for seed in range(3):
-        path = execute(f"import numpy as np\njitter = np.random.default_rng({seed})", shaken)["path"]
-        worst = max(worst, difference(path, run))
-    return worst
-
-
-def assert_repeats(experiment: Experiment, make=numpy_script, forgiving: bool = False) -> None:
-    """forgiving: a run that any rounding turns into another one, in the core as well, need not be closer than that."""
-    run = simulate(experiment)
-    program = make(run, LINK)
-    with np.errstate(all="ignore"):  # a diverging run overflows
-        off = difference(execute(program)["path"], run)
-        limit = CLOSE if off <= CLOSE or not forgiving else 100 * sensitivity(program, run)
-    assert off <= limit, f"{off:.2g} off\n{program}"
+pytestmark = pytest.mark.usefixtures("data_sets")
 
 
 @pytest.mark.parametrize("registry, table", [
@@ -141,7 +60,8 @@ def test_every_treatment_rule_and_loss_go_together(treatment, optimizer, loss, b
 @pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize("more", [{}, {"target": "labels"}, {"target": "labels", "treatment": "standardize"},
                                   {"noise": 0.3, "treatment": "center"}, {"samples": 65536, "data_seed": 4},
-                                  {"target": "labels", "loss": "logistic", "treatment": "batch_norm", "batch_size": 16}])
+                                  {"target": "labels", "loss": "logistic", "treatment": "batch_norm",
+                                   "batch_size": 16}])
 def test_real_data_are_repeated(name, more):
     assert_repeats(Experiment(inputs=name, dimensions=REAL[name], steps=60, **{"samples": 100, **more}))
 
@@ -176,7 +96,8 @@ def test_a_diverging_run_is_repeated_to_its_end():
     assert "diverged" not in numpy_script(simulate(Experiment()))
 
 
-@settings(max_examples=300)
+# the fixture only answers for scikit-learn: it need not be new for each example
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(experiments(inputs=sampled_from(list(INPUTS))))
 def test_any_run_is_repeated(experiment):
     try:
@@ -184,35 +105,3 @@ def test_any_run_is_repeated(experiment):
     except ValueError:  # inputs that are all zero, or that fit any targets
         assume(False)
     assert_repeats(experiment, forgiving=True)
-
-
-TORCH_GRID = [{}, {"batch_size": 5}, {"batch_size": 24}, {"bias": True, "start_bias": 0.5}, {"loss": "logistic"},
-              {"loss": "sigmoid_squared", "batch_size": 5}, {"schedule": "cosine"}, {"schedule": "inverse_sqrt"},
-              {"sampling": "epoch", "batch_size": 5}, {"treatment": "input_bias", "bias": True, "batch_size": 5},
-              {"treatment": "input_bias", "batch_size": 24}, {"treatment": "batch_norm", "batch_size": 5, "bias": True},
-              {"treatment": "batch_norm"}, {"treatment": "batch_norm", "batch_size": 24}, {"treatment": "layer_norm"},
-              {"treatment": "input_bias", "loss": "sigmoid_squared"}, {"treatment": "whiten", "loss": "logistic"}]
-
-
-@pytest.mark.parametrize("more", TORCH_GRID, ids=str)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_pytorch_arrives_at_the_same_weights(optimizer, more):
-    torch = pytest.importorskip("torch")
-    experiment = Experiment(dimensions=3, samples=24, steps=25, optimizer=optimizer, noise=0.2,
-                            learning_rate=0.25 if OPTIMIZERS[optimizer].critical else 0.05)
-    before = torch.get_default_dtype()
-    try:
-        assert_repeats(replace(experiment, **more), torch_script, forgiving=optimizer == "gauss_newton")
-    finally:
-        torch.set_default_dtype(before)
-
-
-@pytest.mark.parametrize("more", [{"momentum": 0.0, "optimizer": "nesterov"}, {"momentum": 0.0, "optimizer": "adam"},
-                                  {"learning_rate": 3.0, "batch_size": 256, "steps": 1000}], ids=str)
-def test_pytorch_s_edges(more):
-    torch = pytest.importorskip("torch")
-    before = torch.get_default_dtype()
-    try:
-        assert_repeats(Experiment(**more), torch_script)
-    finally:
-        torch.set_default_dtype(before)
