@@ -3,6 +3,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 
@@ -10,12 +11,12 @@ from benchmarks.peers import PEERS, Trained
 from benchmarks.timing import interleaved
 from zz_core import Experiment, Run, simulate
 from zz_core.network import NetworkExperiment, NetworkRun, train, training
-from zz_core.network.data import build_data
 from zz_core.stability import absolute_rate
 from zz_core.stepping import draw_batches
 from zz_core.task import build_task
 
 CLOSE = 1e-9  # largest difference of two results that agree
+PART = "a part of ours"
 
 
 class Case(NamedTuple):
@@ -38,7 +39,9 @@ class Comparison:
     def measure(self, rounds: int) -> list[dict[str, object]]:
         """One row a peer that is installed."""
         runs = [run_of(task, self.replicates) for task in self.tasks]
-        works, counts, apart = {"set up": partial(_all, set_up, self.tasks, self.replicates)}, {}, {}
+        networks = isinstance(self.tasks[0], NetworkExperiment)
+        works = {PART: partial(_all, unrecorded if networks else set_up, self.tasks, self.replicates)}
+        counts, apart = {}, {}
         for name, case in self.cases.items():
             if PEERS[name].installed:
                 counts[name] = min(case.timed or self.replicates, self.replicates)
@@ -46,14 +49,15 @@ class Comparison:
                 apart[name] = max(difference(run, call()) for run, call in zip(runs, calls, strict=True))
                 works[name] = partial(_call_each, calls)
         found = interleaved(partial(_all, run_of, self.tasks, self.replicates), works, rounds)
-        given = found.pop("set up")["ratio"]
-        return [self._row(name, counts[name], apart[name], found[name], given) for name in found]
+        part = found.pop(PART)["ratio"]
+        alone = part if networks else 1 - part
+        return [self._row(name, counts[name], apart[name], found[name], alone) for name in found]
 
-    def _row(self, name: str, count: int, apart: float, times: dict[str, float], given: float) -> dict[str, object]:
+    def _row(self, name: str, count: int, apart: float, times: dict[str, float], alone: float) -> dict[str, object]:
         peer, scale = PEERS[name], self.replicates / count
         scaled = {key: value * (1 if key in ("our_seconds", "rounds") else scale) for key, value in times.items()}
         scaling = f"timed on {count} of {self.replicates} runs, scaled" if count < self.replicates else ""
-        return {"peer": peer.label, **scaled, "training": scaled["ratio"] / (1 - given),
+        return {"peer": peer.label, **scaled, "training": scaled["ratio"] / alone,
                 "wanted": self.cases[name].wanted, "apart": apart, "agrees": apart <= CLOSE,
                 "remark": "; ".join(filter(None, (peer.remark, scaling)))}
 
@@ -63,16 +67,18 @@ def run_of(task: Experiment | NetworkExperiment, replicates: int) -> Run | Netwo
     return simulate(task, replicates) if isinstance(task, Experiment) else train(task, replicates, data=regression())
 
 
-def set_up(task: Experiment | NetworkExperiment, replicates: int) -> None:
+def set_up(task: Experiment, replicates: int) -> None:
     """What our run makes first and the peers are given: the data, their optimum, the rate and the draws."""
-    if isinstance(task, NetworkExperiment):
-        data = build_data(task.data, task.samples, task.treatment, task.shift, task.data_seed, regression())
-        training.draw_batches(task, len(data.inputs), replicates)
-        return
     made = build_task(task)
     absolute_rate(task, made)
     if not task.full_batch:
         draw_batches(task, task.rows, replicates)
+
+
+def unrecorded(task: NetworkExperiment, replicates: int) -> None:
+    """Our run without the signs and losses of every step, which the peers do not have: draws, steps, checkpoints."""
+    with patch.object(training._Worker, "_record", lambda *_: None):
+        run_of(task, replicates)
 
 
 def regression() -> tuple[np.ndarray, np.ndarray]:

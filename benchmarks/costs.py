@@ -76,8 +76,11 @@ def summary(values: list[float]) -> dict[str, float]:
 
 
 def sentences(result: dict[str, object]) -> list[str]:
-    lines = [f"{name}: {group['runs']} runs, min {group['lowest']:.2f}, median {group['median']:.2f}, "
-             f"max {group['highest']:.2f}; {group['within_3']:.0%} within a factor of 3"
-             for name, group in result["groups"].items()]
-    worst = [f"worst: {run['ratio']:.2f} at {1000 * run['seconds']:.1f} ms, {run['run']}" for run in result["worst"]]
-    return [*lines, f"the longest took {result['longest']:.2f} s", *worst]
+    """Two tables, as Markdown."""
+    lines = ["| runs | how many | min | median | max | within a factor of 3 |", "|---|---|---|---|---|---|"]
+    lines += [f"| {name} | {group['runs']} | {group['lowest']:.2f} | {group['median']:.2f} | {group['highest']:.2f} | "
+              f"{group['within_3']:.0%} |" for name, group in result["groups"].items()]
+    lines += ["", f"the longest took {result['longest']:.2f} s", "", "| the worst | took | predicted / measured |",
+              "|---|---|---|"]
+    return lines + [f"| {run['run']} | {1000 * run['seconds']:.1f} ms | {run['ratio']:.2f} |"
+                    for run in result["worst"]]

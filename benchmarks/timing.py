@@ -5,7 +5,7 @@ from statistics import median
 
 ENOUGH = 0.03  # seconds: what takes less is repeated
 MOST = 15  # repetitions of it
-LONG = 20.0  # seconds after which no further round is begun
+LONG = 15.0  # seconds after which no further round is begun
 
 
 def seconds(work: Callable[[], object]) -> float:

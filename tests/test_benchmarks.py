@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import costs, growth, rates, timing
-from benchmarks.comparison import CLOSE, difference, figure, run_of, sentences, set_up
+from benchmarks.comparison import CLOSE, difference, figure, run_of, sentences, unrecorded
 from benchmarks.comparisons import COMPARISONS
 from benchmarks.peers import PEERS
 from zz_core import Experiment
@@ -53,9 +53,14 @@ def test_a_peer_timed_on_a_few_runs_is_scaled_and_the_row_says_so():
     assert row["ratio"] == pytest.approx(row["seconds"] / row["our_seconds"])
 
 
-def test_set_up_makes_what_runs_are_given():
-    for name in ("run", "full_batch", "network"):
-        set_up(tiny(name).tasks[0], 2)
+def test_a_network_trained_without_records_is_the_same_network():
+    task = tiny("networks").tasks[0]
+    before = run_of(task, 2)
+    unrecorded(task, 2)
+    after = run_of(task, 2)  # and records again
+    np.testing.assert_array_equal(before.checkpoints, after.checkpoints)
+    np.testing.assert_array_equal(before.positive[0], after.positive[0])
+    assert np.isfinite(after.losses).all() and after.positive[0].any()
 
 
 def test_ratios_come_from_turns(monkeypatch):
