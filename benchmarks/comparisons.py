@@ -26,7 +26,7 @@ COMPARISONS: dict[str, Comparison] = {
         (Experiment(dimensions=64, samples=1000, batch_size=1000, steps=5000),), 1,
         {"loop": Case(), "torch": Case(150), "jax_first": Case(10), "jax": Case(15)}),
     "network": Comparison(
-        "network 16-32-32-1, ReLU, B = 32, 1000 steps; ours records signs and losses of every step", (NETWORK,), 1,
+        "network 16-32-32-1, ReLU, B = 32, 1000 steps", (NETWORK,), 1,
         {"loop": Case(), "torch": Case(5), "torch_batched": Case(), "jax_first": Case(2), "jax": Case()}),
     "networks": Comparison(
         "32 of these networks", (NETWORK,), 32,
