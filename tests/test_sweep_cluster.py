@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from zz_core import Experiment
-from zz_core.sweep import Grid, run, table
+from zz_core.sweep import Grid, Store, run, table
 
 pytest.importorskip("distributed", reason="pip install -r requirements-cluster.txt")
 from distributed import Client  # noqa: E402
@@ -22,19 +22,19 @@ GRID = Grid(Experiment(steps=400), {"batch_size": [1, 8, 256, 300], "treatment":
 pytestmark = pytest.mark.xdist_group("cluster")
 
 
-def started(*command: str) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL,
+def started(*command: str, root: Path = ROOT) -> subprocess.Popen:
+    environment = {**os.environ, "PYTHONPATH": str(root), "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-m", *command], cwd=root, env=environment, stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL)
 
 
-def worker(address: str) -> subprocess.Popen:
+def worker(address: str, root: Path = ROOT) -> subprocess.Popen:
     return started("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
-                   "--host", "127.0.0.1")
+                   "--host", "127.0.0.1", root=root)
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[tuple[str, list[subprocess.Popen]]]:
+def cluster() -> Iterator[tuple[str, list[subprocess.Popen], subprocess.Popen]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,7 +45,7 @@ def cluster() -> Iterator[tuple[str, list[subprocess.Popen]]]:
     try:
         with Client(address, timeout="60s") as client:
             client.wait_for_workers(2, timeout=60)
-        yield address, workers
+        yield address, workers, scheduler
     finally:
         for process in (*workers, scheduler):
             process.kill()
@@ -71,9 +71,26 @@ def test_a_sweep_that_is_left_ends_its_tasks_on_the_cluster(cluster, tmp_path):
     assert sorted(r.values["steps"] for r in again) == sorted(r.values["steps"] for r in done)
 
 
+def test_a_worker_without_the_core_is_named_before_anything_runs(cluster, tmp_path):
+    """It would end itself at the first task, one worker after the other, and the sweep would wait forever."""
+    stranger = worker(cluster[0], tmp_path)
+    try:
+        with Client(cluster[0]) as client:
+            client.wait_for_workers(3, timeout=60)
+        with pytest.raises(ValueError, match="must have version .* on all its workers; .*No module named 'zz_core'"):
+            list(run(GRID, cluster[0]))
+    finally:
+        stranger.kill()
+        stranger.wait(10)
+    with Client(cluster[0]) as client:
+        deadline = time.monotonic() + 30
+        while len(client.scheduler_info(n_workers=-1)["workers"]) > 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_worker_killed_in_mid_sweep_loses_nothing(cluster):
-    address, workers = cluster
+    address, workers, _ = cluster
     many, found = Grid(Experiment(steps=3000), {"seed": list(range(16))}, 10), []
     for result in run(many, address):
         found.append(result)
@@ -88,3 +105,16 @@ def test_an_address_without_a_scheduler_is_a_sentence():
         nowhere = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     with pytest.raises(ValueError, match="must be the address of a Dask scheduler that answers"):
         list(run(GRID, nowhere))
+
+
+def test_a_cluster_that_goes_away_leaves_rows_that_say_so(cluster, tmp_path):
+    """The last of the tests on this cluster: it ends the scheduler."""
+    many, found = Grid(Experiment(steps=3000), {"seed": list(range(16))}, 10), []
+    for result in run(many, cluster[0], tmp_path / "kept.db"):
+        found.append(result)
+        if len(found) == 2:
+            cluster[2].kill()
+    errors = [result.error for result in found if result.error]
+    assert len(found) == 16 and errors and all("canceled" in error for error in errors)
+    with Store(tmp_path / "kept.db") as store:
+        assert len(store) == 16 - len(errors) >= 2

@@ -7,10 +7,11 @@
 
 From a shell: python -m zz_core.sweep GRID.json --out results.csv
 """
-from zz_core.sweep.grid import Grid, Prediction, largest_fitting, predicted
+from zz_core.sweep.grid import Grid
+from zz_core.sweep.prediction import Prediction, largest_fitting, predicted, predicted_tasks
 from zz_core.sweep.running import run
 from zz_core.sweep.store import Store
 from zz_core.sweep.task import MEASURES, Result, Summary, Task, summary, table
 
 __all__ = ["MEASURES", "Grid", "Prediction", "Result", "Store", "Summary", "Task", "largest_fitting", "predicted",
-           "run", "summary", "table"]
+           "predicted_tasks", "run", "summary", "table"]

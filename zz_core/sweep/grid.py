@@ -1,27 +1,31 @@
-"""Which experiments a sweep runs, and what they will take."""
+"""Which experiments a sweep runs."""
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from itertools import product
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, field, fields
+from itertools import islice, product
+from numbers import Integral
 
 import numpy as np
 
-from zz_core.costs import cost
+import zz_core
 from zz_core.experiment import DEFAULTS, FIELD_TYPES, RULES, Experiment
 from zz_core.specs import Value
 from zz_core.sweep.task import Task
 
 MOST_TASKS, MOST_REPLICATES = 100_000, 10_000
-MEASURING = 3.0  # times the seconds of a run that running and measuring it takes
-FEWEST_SEEDS = 5  # below, fewer points are proposed rather than fewer seeds
 SCALES = ("linear", "log")
+DTYPES = ("float64", "float32")
+PARTS = ("base", "axes", "replicates", "dtype")
+TRIED = 1000  # points that are tried to make sense of a base that is impossible alone
 
 
 @dataclass(frozen=True)
 class Grid:
     """Every combination of the axes' values, each in place of the base's field, `replicates` seeds each.
+
+    dtype="float32" halves the memory of the runs, for an error as `simulate` states it; excess losses below about
+    1e-11 of the start's are rounding then.
 
     ValueError names a field that is none, or a value that it does not allow. Values that are allowed alone and
     impossible together are no error: their rows say what is wrong with them.
@@ -30,14 +34,18 @@ class Grid:
     base: Experiment = field(default_factory=Experiment)
     axes: Mapping[str, Sequence[Value]] = field(default_factory=dict)
     replicates: int = 20
+    dtype: str = "float64"
 
     def __post_init__(self) -> None:
         if not isinstance(self.axes, Mapping):
             raise ValueError(f"axes={self.axes!r}: must name fields with their values")
         object.__setattr__(self, "axes", {name: _values(name, values) for name, values in self.axes.items()})
         count = self.replicates
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_REPLICATES:
+        if isinstance(count, bool) or not isinstance(count, Integral) or not 1 <= count <= MOST_REPLICATES:
             raise ValueError(f"replicates={count}: must be a whole number in [1, {MOST_REPLICATES}]")
+        object.__setattr__(self, "replicates", int(count))
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype={self.dtype}: must be one of {', '.join(DTYPES)}")
         if len(self) > MOST_TASKS:
             raise ValueError(f"axes: must make at most {MOST_TASKS:,} combinations, not {len(self):,}")
 
@@ -46,11 +54,12 @@ class Grid:
 
     def points(self) -> Iterator[dict[str, Value]]:
         """The axes' fields of every task; the last axis turns fastest."""
-        return (dict(zip(self.axes, values, strict=True)) for values in product(*self.axes.values()))
+        return _points(self.axes)
 
     def tasks(self) -> list[Task]:
         spec = asdict(self.base)
-        return [Task(index, spec | point, self.replicates, tuple(point)) for index, point in enumerate(self.points())]
+        return [Task(index, spec | point, self.replicates, tuple(point), self.dtype, zz_core.__version__)
+                for index, point in enumerate(self.points())]
 
     @classmethod
     def from_json(cls, text: str) -> "Grid":
@@ -60,102 +69,80 @@ class Grid:
             found = json.loads(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"line {error.lineno}, column {error.colno}: must be JSON; {error.msg}") from None
-        if not isinstance(found, dict) or set(found) - {"base", "axes", "replicates"}:
-            extra = sorted(set(found) - {"base", "axes", "replicates"}) if isinstance(found, dict) else type(found)
-            raise ValueError(f"grid: must hold base, axes and replicates and nothing else, not {extra}")
-        base, axes = found.get("base", {}), found.get("axes", {})
+        except (ValueError, RecursionError) as error:  # a number of too many digits, lists in lists in lists
+            raise ValueError(f"grid: must be JSON of moderate size; {error}") from None
+        if not isinstance(found, dict) or set(found) - set(PARTS):
+            extra = sorted(set(found) - set(PARTS)) if isinstance(found, dict) else type(found).__name__
+            raise ValueError(f"grid: must hold base, axes, replicates and dtype and nothing else, not {extra}")
+        base, axes = found.pop("base", {}), found.pop("axes", {})
         for name, part in (("base", base), ("axes", axes)):
             if not isinstance(part, dict):
                 raise ValueError(f"{name}={part!r}: must name fields with their values")
-        unknown = set(base) - set(DEFAULTS)
-        if unknown:
-            raise ValueError(_no_field(min(unknown)))
-        return cls(Experiment(**{name: _plain(name, value) for name, value in base.items()}),
-                   {name: _ranged(name, values) for name, values in axes.items()}, found.get("replicates", 20))
+            for key in part:
+                _check_field(key)
+        axes = {name: _values(name, _ranged(name, values)) for name, values in axes.items()}
+        return cls(_base({name: _checked(name, value) for name, value in base.items()}, axes), axes, **found)
 
     def to_json(self) -> str:
         """What `from_json` reads."""
         base = {item.name: getattr(self.base, item.name) for item in fields(self.base)
                 if getattr(self.base, item.name) != item.default}
-        return json.dumps({"base": base, "axes": self.axes, "replicates": self.replicates}, indent=2)
+        precision = {} if self.dtype == "float64" else {"dtype": self.dtype}
+        return json.dumps({"base": base, "axes": self.axes, "replicates": self.replicates, **precision}, indent=2)
 
 
-def _no_field(name: str) -> str:
-    return f"{name}: must be a field of an experiment, one of {', '.join(DEFAULTS)}"
+def _points(axes: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Value]]:
+    return (dict(zip(axes, values, strict=True)) for values in product(*axes.values()))
 
 
-def _plain(name: str, value: object) -> object:
-    """JSON's 1 is a number like any other: whole numbers are taken where a field holds a float."""
-    if FIELD_TYPES[name] is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+def _base(given: dict[str, Value], axes: Mapping[str, Sequence[Value]]) -> Experiment:
+    """The given fields with the defaults for the rest; where that is impossible, as a batch of 512 is beside the
+    default's 256 samples, with the fields of the first of the axes' points that makes it possible."""
+    try:
+        return Experiment(**given)
+    except ValueError:
+        for point in islice(_points(axes), TRIED):
+            try:
+                return Experiment(**given | point)
+            except ValueError:
+                continue
+        raise
+
+
+def _check_field(name: str) -> None:
+    if name not in DEFAULTS:
+        raise ValueError(f"{name}: must be a field of an experiment, one of {', '.join(DEFAULTS)}")
+
+
+def _checked(name: str, value: object) -> Value:
+    """JSON's 1 and 1.0 are the same number: each is taken where a field holds the other."""
     if FIELD_TYPES[name] is int and isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+        value = int(value)
+    return RULES.checked(name, value)
 
 
 def _values(name: str, values: object) -> list[Value]:
-    if name not in DEFAULTS:
-        raise ValueError(_no_field(name))
+    _check_field(name)
     if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray) or not len(values):
         raise ValueError(f"{name}={values!r}: must be a list of at least one value")
-    checked = [RULES.checked(name, _plain(name, value)) for value in values]
-    return list(dict.fromkeys(checked))  # a value twice would only be computed twice
+    return list(dict.fromkeys(_checked(name, value) for value in values))  # a value twice would only be computed twice
 
 
 def _ranged(name: str, values: object) -> object:
     """The values of a range; whole numbers where the field holds these."""
     if not isinstance(values, dict):
         return values
-    if name not in DEFAULTS:
-        raise ValueError(_no_field(name))
-    scale, count = values.get("scale", "linear"), values.get("count")
-    ends = [values.get("from"), values.get("to")]
-    good = set(values) <= {"from", "to", "count", "scale"} and scale in SCALES and all(
-        isinstance(end, int | float) and not isinstance(end, bool) for end in ends)
-    if (not good or FIELD_TYPES[name] not in (int, float) or not isinstance(count, int) or not 1 <= count <= MOST_TASKS
-            or scale == "log" and min(ends) <= 0):
+    scale, count, ends = values.get("scale", "linear"), values.get("count"), (values.get("from"), values.get("to"))
+    if (set(values) - {"from", "to", "count", "scale"} or scale not in SCALES or FIELD_TYPES[name] not in (int, float)
+            or not _is_number(count) or count != int(count) or not 1 <= count <= MOST_TASKS
+            or not all(map(_is_number, ends)) or scale == "log" and min(ends) <= 0):
         raise ValueError(f"{name}={values}: must be a list, or a range of numbers such as "
                          '{"from": 0.01, "to": 1, "count": 9, "scale": "log"}, above 0 on a log scale')
-    spread = (np.geomspace if scale == "log" else np.linspace)(*ends, count)
-    return [int(value) for value in np.rint(spread)] if FIELD_TYPES[name] is int else spread.tolist()
+    low, high = (_checked(name, end) for end in ends)
+    spread = (np.geomspace if scale == "log" else np.linspace)(low, high, int(count))
+    return [int(value) for value in np.rint(spread)] if FIELD_TYPES[name] is int else spread.clip(
+        min(low, high), max(low, high)).tolist()  # rounding may pass an end that is the last value allowed
 
 
-class Prediction(NamedTuple):
-    """Of a whole grid, one task after the other; bytes are those of the largest task."""
-
-    tasks: int
-    seconds: float
-    bytes: int
-
-
-def predicted(grid: Grid) -> Prediction:
-    """What the grid will take; tasks that are impossible take nothing."""
-    costs = [found for task in grid.tasks() if (found := cost_of(task)) is not None]
-    return Prediction(len(grid), MEASURING * sum(each.seconds for each in costs),
-                      max((each.bytes for each in costs), default=0))
-
-
-def cost_of(task: Task):
-    """The task's Cost, or None where its fields are impossible together."""
-    try:
-        return cost(Experiment(**task.fields), task.replicates)
-    except ValueError:
-        return None
-
-
-def largest_fitting(grid: Grid, seconds: float) -> Grid | None:
-    """The grid with fewer seeds, then with fewer values on its longest axes, ends kept, that is predicted to take at
-    most `seconds`; None where none does. The grid itself where it fits."""
-    while predicted(grid).seconds > seconds:
-        longest = max(grid.axes, key=lambda name: len(grid.axes[name]), default=None)
-        if grid.replicates > FEWEST_SEEDS:
-            grid = replace(grid, replicates=max(FEWEST_SEEDS, grid.replicates // 2))
-        elif longest is not None and len(grid.axes[longest]) > 2:
-            values = grid.axes[longest]
-            kept = np.unique(np.linspace(0, len(values) - 1, max(2, 2 * len(values) // 3)).round().astype(int))
-            grid = replace(grid, axes=grid.axes | {longest: [values[k] for k in kept]})
-        elif grid.replicates > 1:
-            grid = replace(grid, replicates=1)
-        else:
-            return None
-    return grid
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,34 +1,50 @@
 """Where the tasks of a sweep run: here, in threads, in processes of this machine, or on a Dask cluster."""
-import multiprocessing
-import os
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from multiprocessing import context, popen_spawn_posix, spawn  # noqa: F401  the second is what looks it up
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from threading import Lock
+from pkgutil import resolve_name
 
-from zz_core.sweep.grid import MEASURING, Grid, cost_of
+import zz_core
+from zz_core.sweep.grid import Grid
+from zz_core.sweep.measuring import work
+from zz_core.sweep.prediction import task_cost
+from zz_core.sweep.processes import cores, processes
 from zz_core.sweep.store import Store
-from zz_core.sweep.task import Result, Task, work
+from zz_core.sweep.task import Result, Task, failed
 
 IN_PROCESS_SECONDS = 2.0  # below, starting processes would take longer than the work
-ATTEMPTS = 3  # how often a task may be under way while a worker dies
-ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-_preparing = Lock()
+STRIKES = 2  # how often a task may be under way while a worker dies, before it gets a process of its own
+DOOMED = 5  # how many pools may break before a first task is done
+LOST = "the process that ran it was ended from outside, perhaps for its memory"
+CANCELLED = "it was canceled where it ran: someone stopped it, or the scheduler is gone"
+
+Keep = Callable[[Result], None]
 
 
 def run(grid: Grid, executor: Executor | str | None = None, store: Store | str | Path | None = None,
         workers: int | None = None) -> Iterator[Result]:
-    """Yield the results as they come, in any order; what they are depends neither on that nor on where they ran.
+    """Yield the results as they come, in any order; what they are depends neither on that nor on where they ran, but
+    for the last bits, which another BLAS, or another number of its threads, may round otherwise.
 
     executor: "none", "threads", "processes", the address of a Dask scheduler ("tcp://..."), or any
     concurrent.futures.Executor, which stays open. None: processes (one thread each), or none at all where the whole
     grid is predicted to take less than two seconds. store: finished tasks are read from it and kept in it.
 
-    Closing the generator, or an exception in the loop over it, stops the sweep: what was yielded is in the store.
+    Closing the generator, or an exception in the loop over it, stops the sweep: what was done is in the store.
     """
+    if isinstance(executor, str) and executor not in ("none", "threads", "processes") and "://" not in executor:
+        raise ValueError(f"executor={executor}: must be none, threads, processes, or the address of a Dask scheduler "
+                         "such as tcp://10.0.0.1:8786")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers={workers}: must be at least 1")
+    return _run(grid, executor, store, workers)
+
+
+def _run(grid: Grid, executor: Executor | str | None, store: Store | str | Path | None,
+         workers: int | None) -> Iterator[Result]:
     with _opened(store) as kept:
         waiting = []
         for task in grid.tasks():
@@ -37,10 +53,11 @@ def run(grid: Grid, executor: Executor | str | None = None, store: Store | str |
                 waiting.append(task)
             else:
                 yield found
-        for result in _results(_biggest_first(waiting), executor, workers):
-            if kept is not None:
-                kept.put(result)
-            yield result
+        yield from _results(_biggest_first(waiting), executor, workers, kept.put if kept is not None else _forget)
+
+
+def _forget(result: Result) -> None:
+    pass
 
 
 def _opened(store: Store | str | Path | None) -> AbstractContextManager[Store | None]:
@@ -49,111 +66,80 @@ def _opened(store: Store | str | Path | None) -> AbstractContextManager[Store | 
 
 def _biggest_first(tasks: list[Task]) -> list[tuple[float, Task]]:
     """Tasks with their predicted seconds: started last, a long one would leave the other workers idle."""
-    costs = [(MEASURING * found.seconds if (found := cost_of(task)) is not None else 0.0, task) for task in tasks]
-    return sorted(costs, key=lambda pair: (-pair[0], pair[1].index))
+    return sorted(((task_cost(task).seconds, task) for task in tasks), key=lambda pair: (-pair[0], pair[1].index))
 
 
-def _results(tasks: list[tuple[float, Task]], executor: Executor | str | None, workers: int | None) -> Iterator[Result]:
+def _results(tasks: list[tuple[float, Task]], executor: Executor | str | None, workers: int | None,
+             keep: Keep) -> Iterator[Result]:
     todo = [task for _, task in tasks]
     if executor is None:
         alone = sum(seconds for seconds, _ in tasks) < IN_PROCESS_SECONDS or (workers or cores()) < 2
         executor = "none" if alone else "processes"
     if executor == "none":
-        yield from map(work, todo)
+        for task in todo:
+            result = work(task)
+            keep(result)
+            yield result
     elif executor == "processes":
-        yield from _in_processes(todo, workers or cores())
+        yield from _in_processes(todo, workers or cores(), keep)
     elif executor == "threads":
         with ThreadPoolExecutor(workers or cores()) as pool:
-            yield from _submitted(pool, todo)
+            yield from _submitted(pool, todo, keep)
     elif isinstance(executor, str):
         with _dask(executor) as pool:
-            yield from _submitted(pool, todo)
+            yield from _submitted(pool, todo, keep)
     else:
-        yield from _submitted(executor, todo)
+        yield from _submitted(executor, todo, keep)
 
 
-def _submitted(pool: Executor, todo: list[Task], ours: bool = False) -> Iterator[Result]:
-    """ours: the pool ends with this, and cancels what is left by itself."""
-    futures: list[Future] = []
+def _submitted(pool: Executor, todo: list[Task], keep: Keep, lost: type[Exception] | tuple = ()) -> Iterator[Result]:
+    """lost: what is raised where the pool has lost a task, rather than made a row with its message."""
+    futures: dict[Future, Task] = {}
     try:
-        futures = [pool.submit(work, task) for task in todo]
-        for future in as_completed(futures):
-            yield future.result()
-    finally:  # also where the loop over the results was left
-        for future in () if ours else futures:
-            future.cancel()
+        for task in todo:
+            futures[pool.submit(work, task)] = task
+        for future in as_completed(list(futures)):
+            result = _outcome(future, futures[future], lost)
+            del futures[future]
+            keep(result)
+            yield result
+    finally:  # also where the loop over the results was left: what was done meanwhile is kept
+        for future in futures:
+            if not future.cancel() and future.done() and not future.cancelled() and future.exception() is None:
+                keep(future.result())
 
 
-def _in_processes(todo: list[Task], workers: int) -> Iterator[Result]:
-    """Tasks that were lost with a worker run again in fresh processes; one that goes on killing them is a row that says
-    so."""
-    left, attempts = {task.index: task for task in todo}, 0
+def _outcome(future: Future, task: Task, lost: type[Exception] | tuple) -> Result:
+    try:
+        return future.result()
+    except lost:
+        raise
+    except CancelledError:
+        return Result(task, {}, {}, CANCELLED)
+    except Exception as error:  # the pool's, whatever it is
+        return failed(task, error)
+
+
+def _in_processes(todo: list[Task], workers: int, keep: Keep) -> Iterator[Result]:
+    """Tasks that were lost with a worker run again in fresh processes. Those that were under way each time get a
+    process of their own: one that ends even that is a row that says so, and the others do not suffer from it."""
+    left, strikes, any_done, broken = {task.index: task for task in todo}, Counter(), False, 0
     while left:
+        suspect = next((task for task in left.values() if strikes[task.index] >= STRIKES), None)
+        batch = list(left.values()) if suspect is None else [suspect]
         try:
-            with _processes(min(workers, len(left))) as pool:
-                for result in _submitted(pool, list(left.values()), ours=True):
+            with processes(min(workers, len(batch))) as pool:
+                for result in _submitted(pool, batch, keep, lost=BrokenProcessPool):
                     del left[result.task.index]
+                    any_done = True
                     yield result
         except BrokenProcessPool:
-            attempts += 1
-            if attempts >= ATTEMPTS:
-                yield from _one_by_one(list(left.values()))
-                return
-
-
-def _one_by_one(todo: list[Task]) -> Iterator[Result]:
-    """Each in a process of its own, so that it is known which of them ends its worker."""
-    for task in todo:
-        try:
-            with _processes(1) as pool:
-                yield from _submitted(pool, [task], ours=True)
-        except BrokenProcessPool:
-            yield Result(task, {}, {}, "the process that ran it was ended from outside, perhaps for its memory")
-
-
-@contextmanager
-def _processes(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Fresh processes with one thread each, gone when this is left, whatever they were at."""
-    pool = ProcessPoolExecutor(workers, mp_context=_Context())
-    try:
-        yield pool
-    finally:
-        started = list((pool._processes or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in started:
-            with suppress(OSError, ValueError):
-                process.terminate()
-
-
-class _Process(context.SpawnProcess):
-    """A process that does not import the program that started it: the tasks need nothing of it, and a script without
-    a guard, or a page of a dashboard, would run once more in every worker."""
-
-    @staticmethod
-    def _Popen(process: multiprocessing.Process):
-        with _preparing:
-            before, original = {name: os.environ.get(name) for name in ONE_THREAD}, spawn.get_preparation_data
-            spawn.get_preparation_data = lambda name: {
-                key: value for key, value in original(name).items() if not key.startswith("init_main")}
-            os.environ.update(ONE_THREAD)  # read when the child imports NumPy
-            try:
-                return context.SpawnProcess._Popen(process)
-            finally:
-                spawn.get_preparation_data = original
-                for name, value in before.items():
-                    if value is None:
-                        del os.environ[name]
-                    else:
-                        os.environ[name] = value
-
-
-class _Context(context.SpawnContext):
-    Process = _Process
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            broken += 1
+            under_way = [task.index for task in batch if task.index in left][: 2 * workers]  # they start in this order
+            strikes.update(under_way)
+            given_up = list(left) if broken >= DOOMED and not any_done else under_way if suspect is not None else []
+            for index in given_up:
+                yield Result(left.pop(index), {}, {}, LOST)
 
 
 @contextmanager
@@ -170,4 +156,13 @@ def _dask(address: str) -> Iterator[Executor]:
         raise ValueError(f"executor={address}: must be the address of a Dask scheduler that answers, such as "
                          f"tcp://10.0.0.1:8786; {error}") from None
     with client:
+        _check_workers(address, client.run(resolve_name, "zz_core:__version__", on_error="return"))
         yield client.get_executor(pure=False)
+
+
+def _check_workers(address: str, versions: dict[str, object]) -> None:
+    """Before the first task: a Dask worker that cannot read it ends itself, and the sweep would wait forever."""
+    for worker, found in versions.items():
+        if found != zz_core.__version__:
+            raise ValueError(f"executor={address}: must have version {zz_core.__version__} of zz_core on all its "
+                             f"workers; {worker} answers {found!r}")

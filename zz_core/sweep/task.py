@@ -1,4 +1,4 @@
-"""One task of a sweep: an experiment and its seeds, run and summed up. What a worker needs is here."""
+"""One task of a sweep, an experiment and its seeds; what comes of it, and how that is summed up in a row."""
 import json
 import math
 from collections.abc import Iterable
@@ -8,11 +8,8 @@ import numpy as np
 
 from zz_core.claims.claim import median_interval
 from zz_core.experiment import Experiment
-from zz_core.measures import cut_tail, reversal_rate
-from zz_core.simulation import Run, simulate
+from zz_core.measures import share_interval
 from zz_core.specs import Value
-from zz_core.stability import condition, eigenvalues
-from zz_core.summary import summarize
 
 MEASURES: dict[str, str] = {  # of each seed, in words
     "steps": "steps to 1 %",
@@ -26,22 +23,27 @@ FACTS = ("absolute_rate", "condition")  # of the experiment, whatever the seed
 
 
 class Task(NamedTuple):
-    """fields: all of an Experiment's; axes: the names of those that the sweep varies."""
+    """fields: all of an Experiment's; axes: the names of those that the sweep varies; dtype: of the simulation;
+    version: of the core that asks for it, so that no other one answers."""
 
     index: int
     fields: dict[str, Value]
     replicates: int
     axes: tuple[str, ...]
+    dtype: str = "float64"
+    version: str = ""
 
     def key(self, version: str) -> str:
         """The same for the same work by the same version of the core."""
-        return json.dumps([version, self.replicates, sorted(self.fields.items())])
+        precision = [] if self.dtype == "float64" else [self.dtype]
+        return json.dumps([version, self.replicates, sorted(self.fields.items()), *precision])
 
 
 class Result(NamedTuple):
     """values: of each seed, one for the full batch, whose seeds are all the same run; or what went wrong.
 
-    Steps are infinite where a seed did not arrive. Everything else that is undefined is NaN.
+    Steps are infinite where a seed did not arrive, the excess loss where it diverged; its path ratio is NaN then, as is
+    everything else that is undefined. The other measures of a diverged seed are those of its way until then.
     """
 
     task: Task
@@ -54,36 +56,17 @@ class Result(NamedTuple):
         return {name: self.task.fields[name] for name in self.task.axes}
 
 
-def work(task: Task) -> Result:
-    """Run a task. An experiment that is impossible, or too large, is a result with its message."""
-    try:
-        run = simulate(Experiment(**task.fields), task.replicates)
-    except (ValueError, MemoryError) as error:
-        return Result(task, {}, {}, str(error) or type(error).__name__)
-    with np.errstate(all="ignore"):  # runs that diverge overflow
-        return Result(task, _measured(run), _facts(run))
-
-
-def _measured(run: Run) -> dict[str, list[float]]:
-    seeds = 1 if run.batches is None else len(run.weights)
-    summed = summarize(run)
-    excess = run.excess_losses() if run.optimum is not None else np.full(run.weights.shape[:2], np.nan)
-    path = run.weights if run.optimum is None else cut_tail(run.weights, run.optimum)
-    found = {"steps": summed.steps, "path_ratio": summed.path_ratio, "same_sign": summed.same_sign,
-             "reversal_rate": np.atleast_1d(reversal_rate(path)),
-             "excess_loss": np.divide(excess[:, -1], excess[:, 0], out=np.full(len(excess), np.nan),
-                                      where=excess[:, 0] > 0),
-             "diverged": (run.diverged_at >= 0).astype(float)}
-    return {name: np.asarray(values, float)[:seeds].tolist() for name, values in found.items()}
-
-
-def _facts(run: Run) -> dict[str, float]:
-    return {"absolute_rate": float(run.learning_rate), "condition": condition(eigenvalues(run.experiment, run.task))}
+def failed(task: Task, error: BaseException) -> Result:
+    """The row of a task that raised: a ValueError's message speaks for itself."""
+    words = str(error)
+    return Result(task, {}, {}, words if words and isinstance(error, ValueError) else
+                  f"{type(error).__name__}: {words}".removesuffix(": "))
 
 
 class Summary(NamedTuple):
     """Median and 95 % interval over the seeds for which a measure is defined. A seed that does not arrive counts as
-    beyond every number of steps: of an even number the smaller of the two in the middle is taken."""
+    beyond every number of steps: of an even number the smaller of the two in the middle is taken, so that the median
+    is infinite where more than half do not."""
 
     median: float
     low: float
@@ -91,14 +74,17 @@ class Summary(NamedTuple):
 
 
 def summary(result: Result, measure: str) -> Summary:
-    """NaN where it is undefined for all; for `diverged` the share, without an interval."""
+    """NaN where it is undefined for all; for `diverged` the share of the seeds, with Wilson's interval."""
     values = np.array(result.values.get(measure, []), float)
     values = np.sort(values[~np.isnan(values)])
     if not len(values):
         return Summary(math.nan, math.nan, math.nan)
-    if measure == "diverged":
-        return Summary(*[float(values.mean())] * 3)
-    return Summary(float(values[(len(values) - 1) // 2]), *median_interval(values))
+    if measure != "diverged":
+        return Summary(float(values[(len(values) - 1) // 2]), *median_interval(values))
+    share = float(values.mean())
+    if Experiment(**result.task.fields).full_batch:  # nothing is drawn, and nothing uncertain
+        return Summary(share, share, share)
+    return Summary(share, *share_interval(share, len(values)))
 
 
 def table(results: Iterable[Result]) -> list[dict[str, Value]]:
@@ -110,8 +96,6 @@ def _row(result: Result) -> dict[str, Value]:
     row = dict(result.point)
     for name in MEASURES:
         found = summary(result, name)
-        row[name] = found.median
-        if name != "diverged":
-            row |= {f"{name}_low": found.low, f"{name}_high": found.high}
+        row |= {name: found.median, f"{name}_low": found.low, f"{name}_high": found.high}
     row |= {name: result.facts.get(name, math.nan) for name in FACTS}
     return row | {"seeds": len(result.values.get("steps", [])), "error": result.error}
