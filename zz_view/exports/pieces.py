@@ -144,7 +144,8 @@ OPTIMIZERS: dict[str, Rule] = {
                  "{w} = {w} - {rate} * mean / (1 - momentum ** (t + 1)) / root",
                  "mean, square = np.zeros_like({w}), np.zeros_like({w})",
                  torch="torch.optim.Adam([{w}], lr=rate, betas=(momentum, decay))"),
-    "steepest_descent": Rule("if gradient @ gradient > 1e-200:  # there is a way down\n    length = {length}\n    {w} = {w} - length * gradient"),
+    "steepest_descent": Rule("if gradient @ gradient > 1e-200:  # there is a way down\n"
+                             "    length = {length}\n    {w} = {w} - length * gradient"),
     "gauss_newton": Rule("curvature = {curvature}\n"
                          "{w} = {w} - {rate} * {pinv} @ gradient"),
     "levenberg_marquardt": Rule("curvature = {curvature} + damping * {np}.eye(len({w}))\n"
