@@ -21,6 +21,7 @@ def sections() -> dict[str, list[st.Page]]:
     return {
         "See it": [
             st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
+            st.Page("pages/gallery.py", title="Gallery", icon=":material/grid_view:", url_path="gallery"),
             st.Page("pages/trajectories.py", title="Trajectories", icon=":material/timeline:",
                     url_path="trajectories"),
             st.Page("pages/gradient_signs.py", title="Gradient signs", icon=":material/grid_on:",

@@ -3,14 +3,17 @@
 The entry script draws all of them on every run, before the page: a bound control that is not drawn leaves the URL, and
 controls drawn by the pages would lose a link's values at the first change of page.
 """
-from contextlib import nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
+from dataclasses import asdict
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from zz_core import Experiment
 from zz_core.experiment import BOUNDS, CHOICES, DEFAULTS, FIELD_TYPES, ignored_fields, parse
 from zz_core.inputs import INPUTS
-from zz_core.specs import Value
+from zz_core.specs import Value, written
 from zz_view import runs
 from zz_view.fields import COMMON, FOLDED, TRACKS, help_text, label, on_track, typed_step
 from zz_view.rate_zone import rate_zone
@@ -192,6 +195,29 @@ def _reset() -> None:
     for name in st.session_state["_page_params"]:
         if name in st.session_state:
             del st.session_state[name]
+
+
+def adopt(experiment: Experiment, params: Mapping[str, Value] | None = None) -> dict[str, str]:
+    """Set every control of the sidebar as a link to this experiment would; in a callback.
+
+    params: of the page that is opened with it; those that other pages have left behind are forgotten then. Returns what
+    that change of page has to hand on as `query_params`: a bound control that is about to be drawn for the first time
+    takes its value from the session but would not write it to the address.
+    """
+    for name in st.session_state["_page_params"] if params is not None else ():
+        if name in st.session_state:
+            del st.session_state[name]
+    values = asdict(experiment)
+    st.session_state.update(values | dict(params or {}))
+    st.session_state["_notices"] = {}
+    if not all(on_track(name, values[name]) for name in TRACKS):
+        st.session_state[TYPED] = True
+    texts = experiment.to_query() | {name: written(value) for name, value in (params or {}).items()}
+    unwritten = {}
+    for name, text in texts.items():
+        with suppress(StreamlitAPIException):  # a control on the screen writes its own
+            st.query_params[name] = unwritten[name] = text
+    return unwritten
 
 
 def reset_asked() -> bool:

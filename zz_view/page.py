@@ -77,7 +77,7 @@ def count(value: float) -> str:
 
 
 def in_steps(value: float) -> str:
-    return f"{count(value)} steps" if np.isfinite(value) else "target not reached"
+    return f"{count(value)} step{'' if value == 1 else 's'}" if np.isfinite(value) else "target not reached"
 
 
 def percent(share: float) -> str:

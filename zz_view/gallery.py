@@ -1,0 +1,53 @@
+"""The gallery: all presets as cards, whose pictures appear as the server has run them."""
+import time
+from pathlib import Path
+
+import streamlit as st
+
+from zz_view import controls, presets
+
+FIRST, LATER = 0.1, 0.4  # seconds of running before the cards are sent, the first time and after
+_HERE = Path(__file__).parent / "canvas"
+_component = st.components.v2.component(
+    "zigzag_gallery", html='<div class="zz-gallery"></div>', css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
+    js=(_HERE / "gallery.js").read_text(encoding="utf-8"), isolate_styles=False)
+
+
+@st.fragment  # a further picture changes nothing else on the page
+def draw() -> None:
+    """Draw the cards. Opening one sets all controls and changes the page within the visit."""
+    if (opened := st.session_state.pop("_opened_preset", None)) is not None:
+        file, query = opened
+        st.switch_page(file, query_params=query)
+    _make_some(LATER if st.session_state.get("_gallery_seen") else FIRST)
+    st.session_state["_gallery_seen"] = True
+    _component(key="gallery", data={"groups": _groups(), "within": controls.in_dashboard()}, on_open_change=_open,
+               on_more_change=lambda: None)
+
+
+def _make_some(seconds: float) -> None:
+    """Make missing previews until the time is up; at least one, so that asking again comes to an end."""
+    end = time.monotonic() + seconds
+    for key in [key for key in presets.PRESETS if key not in presets.ready()]:
+        presets.preview(key)
+        if time.monotonic() > end:
+            return
+
+
+def _groups() -> list[dict]:
+    made = presets.ready()
+
+    def card(key: str, preset: presets.Preset) -> dict:
+        found = made.get(key)
+        return {"key": key, "name": preset.name, "look": preset.look, "href": preset.address,
+                "svg": found and found.svg, "measured": found and f"{found.measured}."}
+
+    return [{"title": title, "cards": [card(key, preset) for key, preset in group.items()]}
+            for title, group in presets.GROUPS.items()]
+
+
+def _open() -> None:
+    key = st.session_state["gallery"]["open"]
+    if key in presets.PRESETS:  # what a browser sends may be anything
+        preset = presets.PRESETS[key]
+        st.session_state["_opened_preset"] = preset.file, controls.adopt(preset.experiment, preset.params)
