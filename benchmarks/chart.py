@@ -32,7 +32,8 @@ def ratios_figure(results: Mapping[str, list[dict[str, object]]]) -> go.Figure:
     figure.add_vline(x=1, line={"color": "#999999", "width": 1})
     figure.update_layout(
         title="How many times as long the peers take: right of 1 this core is faster, bars show what is wanted",
-        template="plotly_white", height=300 + 50 * len(results), legend={"orientation": "h", "yref": "container", "y": 0},
+        template="plotly_white", height=300 + 50 * len(results),
+        legend={"orientation": "h", "yref": "container", "y": 0},
         xaxis={"type": "log", "title": "their time / ours", "dtick": 1},
         yaxis={"autorange": "reversed", "automargin": True,
                "categoryorder": "array", "categoryarray": [COMPARISONS[name].work for name in results]})

@@ -8,7 +8,7 @@ from zz_core.network import NetworkExperiment
 BATCH_SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96, 128)
 NETWORK = NetworkExperiment(layers="32-32", activation="relu", treatment="none", loss="squared", batch_size=32,
                             steps=1000)
-TANH = replace(NETWORK, activation="tanh")
+TANH = replace(NETWORK, activation="tanh", steps=200)
 
 COMPARISONS: dict[str, Comparison] = {
     "run": Comparison(
@@ -32,10 +32,10 @@ COMPARISONS: dict[str, Comparison] = {
         "32 of these networks", (NETWORK,), 32,
         {"loop": Case(None, 2), "torch": Case(12, 2), "torch_batched": Case(), "jax_first": Case(), "jax": Case(0.8)}),
     "tanh": Comparison(
-        "the network with tanh", (TANH,), 1, {"torch": Case(5), "jax_first": Case(2), "jax": Case()}),
+        "the network with tanh, 200 steps", (TANH,), 1, {"torch": Case(5), "torch_batched": Case(), "jax": Case()}),
     "tanhs": Comparison(
-        "32 of the networks with tanh", (TANH,), 32, {"torch": Case(12, 2), "torch_batched": Case(),
-                                                      "jax": Case(0.8)}),
+        "32 of the networks with tanh, 200 steps", (TANH,), 32,
+        {"torch": Case(12, 2), "torch_batched": Case(), "jax": Case(0.8)}),
     "batch_sizes": Comparison(
         "20 batch sizes x 50 seeds of 500 steps, D = 16",
         tuple(Experiment(dimensions=16, batch_size=size, steps=500) for size in BATCH_SIZES), 50,
