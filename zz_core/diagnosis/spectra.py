@@ -1,0 +1,83 @@
+"""Curvatures: eigenvalues of the second moments of inputs as they are, zero-centered, standardized, with a bias."""
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from zz_core.diagnosis.moments import Moments
+from zz_core.theory import condition_number
+
+
+class Spectrum(NamedTuple):
+    """Eigenvalues (P,), largest first; those of null directions are 0 and do not count in the condition number."""
+
+    eigenvalues: np.ndarray
+    null: int  # directions in which the data do not move, beyond rounding
+
+    @property
+    def condition(self) -> float:
+        return float(self.eigenvalues[0] / self.eigenvalues[len(self.eigenvalues) - self.null - 1])
+
+
+class Spectra(NamedTuple):
+    """Of E[x x'] for the inputs raw, zero-centered, and standardized; with the 1 of a bias for the first two."""
+
+    raw: Spectrum
+    centered: Spectrum
+    standardized: Spectrum
+    raw_bias: Spectrum
+    centered_bias: Spectrum
+
+    @property
+    def head_room(self) -> float:
+        """How much larger a learning rate the inputs would bear if they were zero-centered, a bias being learned.
+
+        The largest eigenvalue with the 1 of the bias, raw over zero-centered. Unlike a condition number, it does not
+        depend on the smallest eigenvalues, of which a finite sample says little.
+        """
+        return float(self.raw_bias.eigenvalues[0] / self.centered_bias.eigenvalues[0])
+
+
+def spectra(found: Moments, progress: Callable[[float], None] | None = None) -> Spectra:
+    """The spectra of the columns that vary."""
+    kept = found.varying
+    mean, covariance = found.mean[kept], found.covariance[np.ix_(kept, kept)]
+    spread = np.sqrt(covariance.diagonal())
+    shifted = np.append(mean, 1.0)
+    with_bias = np.outer(shifted, shifted)
+    with_bias[:-1, :-1] += covariance
+    matrices = (covariance + np.outer(mean, mean), covariance, covariance / np.outer(spread, spread), with_bias)
+    parts = []
+    for k, matrix in enumerate(matrices):
+        parts.append(spectrum_of(matrix, found.count))
+        if progress:
+            progress((k + 1) / len(matrices))
+    raw, centered, standardized, raw_bias = parts
+    values = np.sort(np.append(centered.eigenvalues, 1.0))[::-1]  # nothing links the bias to zero-centered inputs
+    return Spectra(raw, centered, standardized, raw_bias, _cut(values, found.count))
+
+
+def spectrum_of(matrix: np.ndarray, rows: int) -> Spectrum:
+    """Of a second moment (P, P) of `rows` samples."""
+    return _cut(np.linalg.eigvalsh(matrix)[::-1], rows)
+
+
+def _cut(values: np.ndarray, rows: int) -> Spectrum:
+    """Eigenvalues up to N * machine epsilon * the largest are rounding errors of null directions."""
+    null = values <= max(rows, len(values)) * np.finfo(float).eps * values[0]
+    return Spectrum(np.where(null, 0.0, values), int(null.sum()))
+
+
+def white_condition(rows: int, columns: int) -> float:
+    """The condition number that so many samples of white features, whose own is 1, would show.
+
+    ((1 + sqrt(D/N)) / (1 - sqrt(D/N)))², the edges of Marchenko and Pastur (1967); infinite from D = N on.
+    """
+    root = math.sqrt(columns / rows)
+    return ((1 + root) / (1 - root)) ** 2 if root < 1 else math.inf
+
+
+def independent_condition(mean: np.ndarray, variance: np.ndarray) -> float:
+    """1 + D m²/v, what independent features (D,) of one mean and one variance would have, with these on average."""
+    return condition_number(len(mean), math.sqrt(np.square(mean).mean()), variance.mean())
