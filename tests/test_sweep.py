@@ -2,6 +2,7 @@
 import dataclasses
 import json
 import math
+import multiprocessing
 import os
 import signal
 import sqlite3
@@ -207,19 +208,15 @@ def test_a_sweep_that_is_left_leaves_no_processes():
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_killed_worker_loses_nothing():
     grid = Grid(Experiment(steps=3000), {"seed": list(range(10))}, 10)
-    before, found, killed = set(children()), [], False
+    before, found, killed = multiprocessing.active_children(), [], False
     for result in run(grid, "processes", workers=2):
         found.append(result)
         if not killed:
-            workers = [pid for pid in set(children()) - before if "spawn_main" in command_of(pid)]
-            os.kill(workers[0], signal.SIGKILL)
+            worker = next(each for each in multiprocessing.active_children() if each not in before)
+            os.kill(worker.pid, signal.SIGKILL)
             killed = True
     assert killed and sorted(result.task.index for result in found) == list(range(10))
     assert_same(table(found), table(run(grid, "none")))
-
-
-def command_of(pid: int) -> str:
-    return os.popen(f"ps -o args= -p {pid}").read()
 
 
 class Pools:

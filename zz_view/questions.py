@@ -111,8 +111,9 @@ def straight_along_the_mean(experiment: Experiment) -> Question:
 def mean_or_saturation(sweep: SaturationSweep, names: tuple[str, str]) -> Question:
     """What a saturated start adds beside what the inputs' mean adds, with the squared loss."""
     at = int(np.flatnonzero(sweep.starts == START)[0])
-    mean = float(sweep.raw.steps[0] - sweep.twin.steps[0])
-    wait = float(sweep.twin.steps[at] - sweep.twin.steps[0])
+    with np.errstate(invalid="ignore"):  # steps never reached are infinite
+        mean = float(sweep.raw.steps[0] - sweep.twin.steps[0])
+        wait = float(sweep.twin.steps[at] - sweep.twin.steps[0])
     options, known = ("The inputs' mean", "The saturated start", "About the same"), np.isfinite([mean, wait]).all()
     larger = 2 if max(mean, wait) < ALIKE * min(mean, wait) else 0 if mean > wait else 1
     return Question(
