@@ -7,13 +7,11 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import comparison, costs, growth, rates
+from benchmarks import comparison, costs, growth, rates, sweeps
 from benchmarks.comparisons import COMPARISONS
 
 PACKAGES = ("numpy", "torch", "jax", "scikit-learn")
@@ -32,9 +30,8 @@ def workloads() -> dict[str, Workload]:
     found = {name: Workload(each.work, each.measure, comparison.sentences) for name, each in COMPARISONS.items()}
     for name, module in {"growth": growth, "rates": rates, "cost": costs}.items():
         found[name] = Workload(module.WORK, module.measure, module.sentences)
-    if find_spec("benchmarks.sweeps"):
-        sweeps = import_module("benchmarks.sweeps")
-        found["sweep"] = Workload(sweeps.WORK, sweeps.measure, sweeps.sentences, cores=True)
+    # a round of it takes half a minute
+    found["sweep"] = Workload(sweeps.WORK, lambda rounds: sweeps.measure(-(-rounds // 2)), sweeps.sentences, cores=True)
     return found
 
 

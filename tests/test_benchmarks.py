@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import costs, growth, rates, timing
+from benchmarks import costs, growth, rates, sweeps, timing
 from benchmarks.comparison import CLOSE, difference, figure, run_of, sentences, unrecorded
 from benchmarks.comparisons import COMPARISONS
 from benchmarks.peers import PEERS
 from zz_core import Experiment
+from zz_core.sweep import Grid
 
 
 def tiny(name: str):
@@ -119,6 +120,13 @@ def test_the_cost_model_is_compared_with_runs(monkeypatch):
     result = costs.measure(rounds=1)
     assert result["groups"]["all"]["runs"] >= 1
     assert costs.sentences(result)
+
+
+def test_a_sweep_in_processes_gives_the_same_table(monkeypatch):
+    monkeypatch.setattr(sweeps, "GRID", Grid(Experiment(steps=5), {"batch_size": [1, 8]}, 2))
+    result = sweeps.measure(rounds=1)  # asserts it
+    assert result["rounds"] == 1 and result["ratio"] > 0
+    assert "less than the 10 s" in sweeps.sentences(result)[1]
 
 
 def test_the_command_prints_tables_or_json_and_writes_a_chart(monkeypatch, capsys, tmp_path):
