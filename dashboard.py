@@ -7,7 +7,7 @@ import logging
 
 import streamlit as st
 
-from zz_view import controls
+from zz_view import controls, present
 
 ZIG_ZAG = ('<path d="M2 20 9 6l4 9 3-7 6 8" fill="none" stroke="#7a68d8" stroke-width="2.5" stroke-linecap="round" '
            'stroke-linejoin="round"/>')
@@ -58,7 +58,9 @@ def visit() -> None:
     page = st.navigation(sections(), position="top")
     st.set_page_config(page_title=f"{page.title} · Zig-Zag Lab")
     st.logo(LOGO, size="large")
+    present.frame()
     controls.draw()
+    present.switch()
     if controls.reset_asked():
         st.switch_page(page, query_params={})  # empties the URL, whatever else it held
     page.run()

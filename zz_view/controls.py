@@ -14,7 +14,7 @@ from zz_core import Experiment
 from zz_core.experiment import BOUNDS, CHOICES, DEFAULTS, FIELD_TYPES, ignored_fields, parse
 from zz_core.inputs import INPUTS
 from zz_core.specs import Value, written
-from zz_view import runs
+from zz_view import present, runs
 from zz_view.fields import COMMON, FOLDED, TRACKS, help_text, label, on_track, typed_step
 from zz_view.rate_zone import rate_zone
 
@@ -185,8 +185,9 @@ def _show_notices(values: dict[str, Value]) -> None:
 
 
 def _remember_page_params(asked: dict[str, str]) -> None:
-    """Pages bind controls of their own to the URL; a reset has to know their names."""
-    st.session_state.setdefault("_page_params", set()).update(name for name in asked if name not in DEFAULTS)
+    """Pages bind controls of their own to the URL; a reset has to know their names. How it is shown is none of them."""
+    st.session_state.setdefault("_page_params", set()).update(name for name in asked
+                                                             if name not in DEFAULTS and name != present.KEY)
 
 
 def _reset() -> None:

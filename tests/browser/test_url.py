@@ -188,7 +188,7 @@ def test_the_shared_link_opens_the_same_experiment(page, context, settle):
     type_number(page, "seed", "9")
     settle(page)
     page.get_by_role("button", name="Share").click()
-    link = page.get_by_test_id("stPopoverBody").locator("code").inner_text().strip()
+    link = page.get_by_test_id("stPopoverBody").locator("code").first.inner_text().strip()
     other = context.new_page()
     open_page(other, settle, link)
     assert path_of(other) == "/trajectories"
@@ -198,6 +198,7 @@ def test_the_shared_link_opens_the_same_experiment(page, context, settle):
 def test_the_run_and_the_experiment_can_be_downloaded(page, settle, tmp_path):
     open_page(page, settle, "/trajectories?steps=20&batch_size=4")
     page.get_by_role("button", name="Share").click()
+    page.get_by_role("tab", name="Data").click()
     files = {}
     for label in ("Every step as CSV", "The experiment as JSON"):
         with page.expect_download() as waiting:

@@ -26,6 +26,10 @@ function write(node, html) {
 
 const ICONS = { reset: "M12 5V1L7 6l5 5V7a5 5 0 1 1-5 5H5a7 7 0 1 0 7-7z", save: "M5 20h14v-2H5zM19 9h-4V3H9v6H5l7 7z" };
 
+/** Pictures grow with the page's type, which a presentation makes larger; their own units stay those of 16 px type. */
+const typeScale = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+const pixelScale = () => (window.devicePixelRatio || 1) * typeScale();
+
 class Chart {
   constructor(parent, key) {
     this.key = key;
@@ -44,7 +48,7 @@ class Chart {
     this.resetButton.onclick = () => this.zoom(null);
     tools.lastChild.onclick = () => this.save();
     this.listen();
-    new ResizeObserver(() => { if (this.stage.clientWidth !== this.width) this.draw(); }).observe(this.stage);
+    new ResizeObserver(() => { if (Math.abs(this.stage.clientWidth - this.width * typeScale()) > 0.5 || !this.width) this.draw(); }).observe(this.stage);
   }
 
   update(data, board) {
@@ -70,13 +74,13 @@ class Chart {
   }
 
   draw() {
-    const width = this.stage.clientWidth;
+    const width = this.stage.clientWidth / typeScale();
     if (!width || !this.ready) return;  // not on the screen yet: the observer calls again
     this.width = width;
-    const dpr = window.devicePixelRatio || 1, { margin } = this;
+    const dpr = pixelScale(), { margin } = this;
     const equal = this.ready.cells.some(cell => cell.y.scaleanchor);
     const height = equal ? Math.min(this.height, width - margin.l - margin.r + margin.t + margin.b) : this.height;
-    this.stage.style.blockSize = `${height}px`;
+    this.stage.style.blockSize = `${height * typeScale()}px`;
     const across = Math.round(width * dpr), down = Math.round(height * dpr);
     for (const canvas of [this.base, this.marks])
       if (canvas.width !== across || canvas.height !== down) { canvas.width = across; canvas.height = down; }
@@ -93,7 +97,7 @@ class Chart {
 
   drawStep() {
     if (!this.width) return;
-    const dpr = window.devicePixelRatio || 1, context = this.marks.getContext("2d"), cell = this.ready.cells[0];
+    const dpr = pixelScale(), context = this.marks.getContext("2d"), cell = this.ready.cells[0];
     context.setTransform(dpr, 0, 0, dpr, 0, 0);
     context.clearRect(0, 0, this.marks.width, this.marks.height);
     if (!cell || !this.steps.length) return;
@@ -107,7 +111,10 @@ class Chart {
   }
 
   listen() {
-    const at = event => { const box = this.base.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+    const at = event => {
+      const box = this.base.getBoundingClientRect(), big = typeScale();
+      return [(event.clientX - box.left) / big, (event.clientY - box.top) / big];
+    };
     let from = null;
     this.base.onpointerdown = event => {
       if (event.pointerType === "touch" || event.button) return;  // a finger scrolls the page
@@ -187,12 +194,12 @@ class Chart {
     this.tip.hidden = !found;
     if (!found) return;
     write(this.tip, found.text);
-    const left = Math.max(0, Math.min(found.px + 12, this.width - this.tip.offsetWidth - 4));
-    this.tip.style.translate = `${left}px ${Math.max(0, found.py - this.tip.offsetHeight - 10)}px`;
+    const big = typeScale(), left = Math.max(0, Math.min(found.px * big + 12, this.stage.clientWidth - this.tip.offsetWidth - 4));
+    this.tip.style.translate = `${left}px ${Math.max(0, found.py * big - this.tip.offsetHeight - 10)}px`;
   }
 
   save() {
-    const sheet = document.createElement("canvas"), dpr = window.devicePixelRatio || 1, context = sheet.getContext("2d");
+    const sheet = document.createElement("canvas"), dpr = pixelScale(), context = sheet.getContext("2d");
     const lines = this.caption.innerText.split("\n"), head = 22 * lines.length + 10, style = getComputedStyle(this.node);
     sheet.width = this.base.width;
     sheet.height = this.base.height + head * dpr;
@@ -282,7 +289,7 @@ class Board {
   /** As many charts in a row as have room, so that all rows are full: of four charts never three and one. */
   share() {
     let across = this.count ?? 1;
-    while (across > 1 && (this.count % across || this.area.clientWidth < across * this.narrowest)) across -= 1;
+    while (across > 1 && (this.count % across || this.area.clientWidth < across * this.narrowest * typeScale())) across -= 1;
     this.area.style.gridTemplateColumns = `repeat(${across}, minmax(0, 1fr))`;
   }
 
