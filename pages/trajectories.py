@@ -4,7 +4,7 @@ import streamlit as st
 
 from zz_core.measures import unanimous_by_chance
 from zz_core.summary import summarize_twins
-from zz_view import controls, page, questions, runs, share
+from zz_view import compare, controls, page, questions, runs, share
 from zz_view.board import Chart, board, point
 from zz_view.figures.trajectories import loss_figure, plane_figure
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words, theory_words
@@ -60,6 +60,7 @@ with body:
     alt = f"{what.capitalize()} against the step, {left}: {steps[left]} to 1 %, {right}: {steps[right]}."
     board([Chart(curves, "losses", alt, rings)], "loss_curves", positions=len(rows))
     st.caption(theory_words(pair, bool(bands)))
+compare.compare(experiment)
 predict("slope_of_a_loss", questions.slope_of_a_loss(pair[left], left))
 
 page.explanations(__file__)

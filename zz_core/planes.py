@@ -25,10 +25,19 @@ class Plane(NamedTuple):
 
 def plane_of(run: Run) -> Plane:
     """The two weights, or the plane of the mean direction and the start error's part orthogonal to it."""
-    dimensions = run.weights.shape[-1]
-    base = run.optimum if run.optimum is not None else last_finite(run.weights[0])
-    if dimensions == 2:
-        return Plane(np.eye(2), base, exact=True)
+    if run.weights.shape[-1] == 2:
+        return Plane(np.eye(2), _base(run), exact=True)
+    return mean_plane(run)
+
+
+def _base(run: Run) -> np.ndarray:
+    return run.optimum if run.optimum is not None else last_finite(run.weights[0])
+
+
+def mean_plane(run: Run) -> Plane:
+    """The plane of the mean direction and the start error's part orthogonal to it: what runs of different dimensions
+    can share. Needs two dimensions or more."""
+    base = _base(run)
     error = base - run.weights[0, 0]
     rest = error - (error @ run.direction) * run.direction
     length = np.linalg.norm(rest)

@@ -19,14 +19,14 @@ def plane_pictures(runs: dict[str, Run], colors: dict[str, str],
                    expected: dict[str, np.ndarray] | None = None) -> dict[str, PlanePicture]:
     """One picture a run, on the same axes where the runs share their optimum; expected: weights (T+1, D) by theory."""
     planes = {name: plane_of(run) for name, run in runs.items()}
-    points = {name: _points(run, planes[name]) for name, run in runs.items()}
+    points = {name: points_to_show(run, planes[name]) for name, run in runs.items()}
     shared = _same_optimum(list(runs.values()))
     together = window_around(*points.values())
     return {name: _picture(name, colors[name], run, planes[name], together if shared else window_around(points[name]),
                            (expected or {}).get(name)) for name, run in runs.items()}
 
 
-def _points(run: Run, plane: Plane) -> np.ndarray:
+def points_to_show(run: Run, plane: Plane) -> np.ndarray:
     """The points (n, 2) that the window must hold: of a run that leaves, only the part near start and optimum."""
     path, ends = plane.project(run.weights[0]), plane.project(np.stack([run.weights[0, 0], plane.base]))
     reach = 3 * max(np.linalg.norm(ends[1] - ends[0]), 1e-6)

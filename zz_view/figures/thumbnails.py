@@ -53,8 +53,8 @@ def _rings(center: np.ndarray, curvature: np.ndarray) -> str:
     top = math.sqrt(max(float(corner @ curvature @ corner) for corner in corners))
     radii = np.outer(np.linspace(1, 0, RINGS, endpoint=False), top / np.sqrt(values))
     ellipses = [f'<ellipse rx="{_px(x)}" ry="{_px(y)}"/>' for x, y in radii]
-    return (f'<g transform="translate({_px(center[0])} {_px(center[1])}) rotate({turn:.2f})" fill="{GREY}" '
-            f'fill-opacity="0.07" stroke="{GREY}" stroke-opacity="0.3">{"".join(ellipses)}</g>')
+    return (f'<g transform="translate({_px(center[0])} {_px(center[1])}) rotate({turn:.2f})" fill="none" '
+            f'stroke="{GREY}" stroke-opacity="0.5">{"".join(ellipses)}</g>')
 
 
 def signs_svg(vectors: np.ndarray) -> str:

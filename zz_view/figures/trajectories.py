@@ -50,7 +50,8 @@ def plane_figure(picture: PlanePicture, title: str, height: int = 440, margin: d
     """The path of the weights on the loss contours, with its start, its target, and other seeds behind it."""
     kept = thinned(picture.paths.shape[1], DRAWN_POINTS)
     seeds = [_faint(other[kept], picture.color) for other in picture.paths[1:]]
-    traces = [_contours(picture), *seeds, *_path(picture, kept), *_expected(picture, kept), _ends(picture)]
+    traces = [contours(picture.window, picture.excess), *seeds, *_path(picture, kept), *_expected(picture, kept),
+              _ends(picture)]
     figure = drawn(traces, title, height,
                    x={"range": picture.window.x, "title": _axis_title(picture.axis_titles[0]), "constrain": "domain",
                       "zeroline": False},
@@ -100,10 +101,11 @@ def _small(values: np.ndarray) -> np.ndarray:
         return np.asarray(values, np.float32)  # half the bytes on the way to the browser, and exact enough to draw
 
 
-def _contours(picture: PlanePicture) -> dict:
-    x, y = picture.window.grid()
+def contours(window: Window, excess: np.ndarray) -> dict:
+    """Rings of the excess loss (80, 80) on the window's grid."""
+    x, y = window.grid()
     # the square root of a quadratic loss is linear in the distance: its rings are evenly spaced
-    height = np.sqrt(np.maximum(picture.excess, 0))
+    height = np.sqrt(np.maximum(excess, 0))
     top = float(np.nanmax(height)) or 1.0
     return {"type": "contour", "x": _small(x), "y": _small(y), "z": _small(height), "name": "loss", "showscale": False,
             "hoverinfo": "skip", "contours": {"start": top / RINGS, "end": top, "size": top / RINGS},
@@ -129,13 +131,13 @@ def loss_figure(steps: np.ndarray, losses: dict[str, np.ndarray], colors: dict[s
                 height: int = 280) -> dict:
     """Losses (T+1,) against the step, by name; dashed what the theory expects (T+1,), and bands (2, T+1) of others."""
     kept = thinned(len(steps), DRAWN_POINTS)
-    drawable = {name: _drawable(values) for name, values in losses.items()}
+    drawable = {name: for_log_axis(values) for name, values in losses.items()}
     # the axis belongs to the runs: a band or a theory that falls to rounding errors would only squeeze them
     floor = min((np.nanmin(values) for values in drawable.values() if np.isfinite(values).any()), default=0.0)
-    traces = [_band(steps[kept], np.array([_drawable(edge, floor)[kept] for edge in band]), colors[name])
+    traces = [_band(steps[kept], np.array([for_log_axis(edge, floor)[kept] for edge in band]), colors[name])
               for name, band in (bands or {}).items()]
     traces += [_line(steps[kept], values[kept], name, colors[name], {}) for name, values in drawable.items()]
-    traces += [_line(steps[kept], _drawable(values, floor)[kept], f"{name}, theory", GREY, {"dash": "dash"})
+    traces += [_line(steps[kept], for_log_axis(values, floor)[kept], f"{name}, theory", GREY, {"dash": "dash"})
                for name, values in (expected or {}).items()]
     return drawn(traces, title, height, x={"title": _axis_title("step"), "rangemode": "tozero"},
                  y={"title": _axis_title(what), "type": "log", "exponentformat": "power"},
@@ -156,7 +158,7 @@ def _band(steps: np.ndarray, edges: np.ndarray, color: str) -> dict:
             "fillcolor": translucent(color), "hoverinfo": "skip", "name": "most of the other seeds"}
 
 
-def _drawable(values: np.ndarray, floor: float = 0.0) -> np.ndarray:
+def for_log_axis(values: np.ndarray, floor: float = 0.0) -> np.ndarray:
     """Values for a logarithmic axis: what is as good as zero, and what has diverged, becomes a gap."""
     first = abs(values[0]) if len(values) and np.isfinite(values[0]) else 1.0
     with np.errstate(invalid="ignore"):
