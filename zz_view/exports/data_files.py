@@ -113,7 +113,7 @@ def read_json(text: str | bytes) -> Opened:
     """The experiment of a file, of this version or of an older one. ValueError in words where it holds none."""
     try:
         written = json.loads(text)
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise ValueError("This is no JSON file.") from None
     if not isinstance(written, dict) or not isinstance(written.get("experiment"), dict):
         raise ValueError('This file holds no experiment: one that was saved here has the field "experiment".')
