@@ -39,7 +39,7 @@ def read_header(stream: BinaryIO, what: str) -> Header:
         shape, fortran, dtype = reader(stream)
         if any(size < 0 for size in shape):
             raise ValueError(f"shape {shape}")
-    except (ValueError, TypeError, UnicodeError, SyntaxError, RecursionError, MemoryError) as error:
+    except Exception as error:  # NumPy hands the header to Python's parsers, which raise errors of a dozen kinds
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
         raise ValueError(f"{what}: its header cannot be read ({reason}): the file is damaged, or cut off; save it "
                          "again with numpy.save") from None

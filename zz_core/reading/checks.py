@@ -50,18 +50,23 @@ def checked_matrix(values: object, what: str = "activations") -> np.ndarray:
         raise ValueError(f"{what}: holds values of type {array.dtype}: must be real numbers")
     if array.ndim != 2:
         raise ValueError(f"{what} of shape {array.shape}: must be (samples, features)" + _reshape_advice(array.shape))
-    rows, columns = array.shape
+    check_shape(array.shape, what)
+    return array
+
+
+def check_shape(shape: tuple[int, int], what: str = "activations") -> None:
+    """ValueError where so many (rows, columns) cannot be diagnosed."""
+    rows, columns = shape
     if columns < 1 or rows < 1:
-        raise ValueError(f"{what} of shape {array.shape}: must have at least 2 samples and 1 feature; there is nothing "
+        raise ValueError(f"{what} of shape {shape}: must have at least 2 samples and 1 feature; there is nothing "
                          "in it")
     if rows == 1:
-        raise ValueError(f"{what} of shape {array.shape}: must have at least 2 rows, one a sample, since one row has "
+        raise ValueError(f"{what} of shape {shape}: must have at least 2 rows, one a sample, since one row has "
                          "no spread; record more samples" + (", or transpose it" if columns > 1 else ""))
     if columns > MOST_COLUMNS:
-        raise ValueError(f"{what} of shape {array.shape}: must have at most {MOST_COLUMNS:,} columns; keep some of "
+        raise ValueError(f"{what} of shape {shape}: must have at most {MOST_COLUMNS:,} columns; keep some of "
                          f"them, for example a random choice of {MOST_COLUMNS:,}" +
                          (", or transpose it if its rows are the features" if rows <= MOST_COLUMNS else ""))
-    return array
 
 
 def _as_array(values: object, what: str) -> np.ndarray:

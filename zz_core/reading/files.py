@@ -1,6 +1,7 @@
 """A file to a `Recording`, by what its first bytes say it is."""
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,13 +73,17 @@ def _one_array(values: np.ndarray, stem: str, what: str) -> Recording:
 
 
 def _from_table(table: Table, layer: str, what: str, target: str | None) -> Recording:
-    names, values, targets = table.names, table.values, None
-    if target is not None:
-        if target not in names:
-            raise ValueError(f"{what}: there is no column {target!r} for the target: must be one of {listed(names)}")
-        if len(names) == 1:
-            raise ValueError(f"{what}: {target!r} is the only column, so there are no inputs beside the target")
-        index = names.index(target)
-        targets, values = values[:, index], np.delete(values, index, axis=1)
-        names = names[:index] + names[index + 1 :]
-    return Recording({layer: checked_matrix(values, what)}, {}, targets, {layer: names}, table.left_out)
+    held = Recording({layer: checked_matrix(table.values, what)}, {}, None, {layer: table.names}, table.left_out)
+    return held if target is None else with_target(held, layer, target, what)
+
+
+def with_target(held: Recording, layer: str, target: str, what: str) -> Recording:
+    """The recording with one column of a layer taken for the targets."""
+    names, values = held.names[layer], held.layers[layer]
+    if target not in names:
+        raise ValueError(f"{what}: there is no column {target!r} for the target: must be one of {listed(names)}")
+    if len(names) == 1:
+        raise ValueError(f"{what}: {target!r} is the only column, so there are no inputs beside the target")
+    index = names.index(target)
+    return replace(held, targets=values[:, index], layers={**held.layers, layer: np.delete(values, index, axis=1)},
+                   names={**held.names, layer: names[:index] + names[index + 1 :]})

@@ -16,6 +16,10 @@ MOST_CHARACTERS = 2**17  # of one cell
 MOST_CELLS = 10 * MOST_COLUMNS  # of the first line; some may be text to be left out
 
 
+class UnknownEncoding(ValueError):
+    """The bytes are no text in the encoding that was expected; another one may do."""
+
+
 class Table(NamedTuple):
     """A table as read: values (N, D), the columns' names, and the columns left out with the reason."""
 
@@ -58,10 +62,10 @@ def _decoded(data: bytes, what: str, encoding: str) -> str:
         text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except (UnicodeError, LookupError) as error:
         place = getattr(error, "start", 0)
-        raise ValueError(f"{what}: its bytes are not {encoding.upper()} text (the first that is not, 0x"
-                         f"{data[place : place + 1].hex()}, in line {data[:place].count(10) + 1:,}): save it as UTF-8, "
-                         "which spreadsheets call \"CSV UTF-8\", or say in which encoding it is, for example latin-1"
-                         ) from None
+        raise UnknownEncoding(f"{what}: its bytes are not {encoding.upper()} text (the first that is not, 0x"
+                              f"{data[place : place + 1].hex()}, in line {data[:place].count(10) + 1:,}): save it as "
+                              "UTF-8, which spreadsheets call \"CSV UTF-8\", or say in which encoding it is, for "
+                              "example latin-1") from None
     if "\0" in text:
         raise ValueError(f"{what}: this is no text, and no kind of file that is known here: save a table as CSV, "
                          "arrays with numpy.save or numpy.savez")
