@@ -41,6 +41,7 @@ def sections() -> dict[str, list[st.Page]]:
         ],
         "Use it": [
             st.Page("pages/sweep.py", title="Sweep", icon=":material/query_stats:", url_path="sweep"),
+            st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:", url_path="glossary"),
         ],
     }
 
