@@ -5,6 +5,8 @@ from zz_view import controls
 
 ROW = 3
 CARDS = (
+    ("pages/gallery.py", "Gallery", ":material/grid_view:",
+     "Choose among named experiments, each drawn from its own run."),
     ("pages/trajectories.py", "Trajectories", ":material/timeline:",
      "Walk along a path step by step, with what each sample allows."),
     ("pages/gradient_signs.py", "Gradient signs", ":material/grid_on:",
@@ -23,6 +25,8 @@ CARDS = (
      "Train a real network on real data and see the signs of every layer."),
     ("pages/sweep.py", "Sweep", ":material/query_stats:",
      "Vary one or two settings over many seeds and see how sure a number is."),
+    ("pages/glossary.py", "Glossary", ":material/menu_book:",
+     "Look up a term or a symbol, and read what the sources really say."),
 )
 
 
