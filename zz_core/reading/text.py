@@ -74,14 +74,14 @@ def _decoded(data: bytes, what: str, encoding: str) -> str:
 
 def _layout(text: str, what: str, leave_out: Sequence[str]) -> Layout:
     first = _first_record(text)
-    if not first:
-        raise ValueError(f"{what}: there is nothing in it: must be a table with a row for each sample and a column for "
-                         "each feature")
     delimiter = max(DELIMITERS, key=first.count) if any(map(first.count, DELIMITERS)) else " "
     if first.count(delimiter) > MOST_CELLS:  # before each becomes an object
         raise ValueError(f"{what}: about {first.count(delimiter):,} cells in the first line: must be at most "
                          f"{MOST_COLUMNS:,} columns; keep some of them, or transpose the table")
-    cells = next(_rows(io.StringIO(text), delimiter, what))[1]
+    _, cells = next(_rows(io.StringIO(text), delimiter, what), (0, []))
+    if not cells:
+        raise ValueError(f"{what}: there is nothing in it: must be a table with a row for each sample and a column for "
+                         "each feature")
     header = not all(_is_number(cell) or _is_missing(cell) for cell in cells)
     names = tuple(cell.strip() if header else f"x{k + 1}" for k, cell in enumerate(cells))
     refuse_duplicates(names, what)
