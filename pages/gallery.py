@@ -7,5 +7,4 @@ page.header("Which picture do you want to see first?",
             f"**{len(PRESETS)} experiments**, each drawn from its own run on this server. Open one, change its "
             "controls, and see whether its sentence still holds. The sidebar does not matter here; opening a card "
             "sets it.")
-gallery.draw()
-page.explanations(__file__)
+gallery.draw(page.sections(__file__))

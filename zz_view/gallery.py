@@ -14,14 +14,20 @@ _component = st.components.v2.component(
 
 
 @st.fragment  # a further picture changes nothing else on the page
-def draw() -> None:
-    """Draw the cards. Opening one sets all controls and changes the page within the visit."""
+def draw(prose: dict[str, str]) -> None:
+    """Draw the cards. Opening one sets all controls and changes the page within the visit.
+
+    prose: sections by title, plain paragraphs, folded below the cards. They belong to the same element: it grows when
+    the browser has loaded it, and would push away whatever stood below.
+    """
     if (opened := st.session_state.pop("_opened_preset", None)) is not None:
         file, query = opened
         st.switch_page(file, query_params=query)
     _make_some(LATER if st.session_state.get("_gallery_seen") else FIRST)
     st.session_state["_gallery_seen"] = True
-    _component(key="gallery", data={"groups": _groups(), "within": controls.in_dashboard()}, on_open_change=_open,
+    _component(key="gallery", data={
+        "groups": _groups(), "within": controls.in_dashboard(),
+        "prose": [[title, text.split("\n\n")] for title, text in prose.items()]}, on_open_change=_open,
                on_more_change=lambda: None)
 
 

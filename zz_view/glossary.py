@@ -1,10 +1,12 @@
 """The glossary's text: parted, searched, and set in columns."""
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
+from itertools import accumulate
 from typing import NamedTuple
 
-STYLE = ".zz-terms{columns:22rem 3;column-gap:2.5rem}.zz-terms p{break-inside:avoid;margin:0 0 .75rem}"
+import streamlit as st
+
+PARAGRAPH = 50  # letters that the space around a paragraph stands for
 
 
 class Term(NamedTuple):
@@ -12,13 +14,6 @@ class Term(NamedTuple):
 
     name: str
     text: str
-
-
-def parts(page_file: str) -> dict[str, str]:
-    """The sections of level two of NAME.md beside NAME.py."""
-    text = Path(page_file).with_suffix(".md").read_text(encoding="utf-8")
-    found = [section.partition("\n") for section in text.split("\n## ")[1:]]
-    return {title.strip(): body.strip() for title, _, body in found}
 
 
 def terms(text: str) -> list[Term]:
@@ -39,7 +34,12 @@ def _plain(text: str) -> str:
     return "".join(letter for letter in bare if not unicodedata.combining(letter) and letter not in "-‑*`")
 
 
-def columns(found: Sequence[Term]) -> str:
-    """Markdown of the terms, in as many columns as there is room for."""
-    paragraphs = "\n\n".join(f"**{term.name}.** {term.text}" for term in found)
-    return f"<style>{STYLE}</style><div class='zz-terms'>\n\n{paragraphs}\n\n</div>"
+def draw(found: Sequence[Term]) -> None:
+    """The terms in two columns of about the same length, the first one first.
+
+    As plain Markdown: what holds HTML is drawn a moment later, and would push the rest of the page down.
+    """
+    lengths = list(accumulate(len(term.text) + PARAGRAPH for term in found))
+    half = next((k for k, length in enumerate(lengths, 1) if 2 * length >= lengths[-1]), 0)
+    for column, part in zip(st.columns(2, gap="large"), (found[:half], found[half:]), strict=True):
+        column.markdown("\n\n".join(f"**{term.name}.** {term.text}" for term in part))

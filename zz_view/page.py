@@ -49,11 +49,16 @@ def explanations(page_file: str) -> None:
 
     All in one element: as expanders, each with its text, they would cost the browser a tenth of every rerun.
     """
+    folded = [f"<details class='zz-fold'><summary>{title}</summary>\n\n{body}\n\n</details>"
+              for title, body in sections(page_file).items()]
+    st.markdown("\n\n".join([f"<style>{FOLD_STYLE}</style>", *folded]), unsafe_allow_html=True)
+
+
+def sections(page_file: str) -> dict[str, str]:
+    """The sections of level two of NAME.md beside NAME.py, by title."""
     text = Path(page_file).with_suffix(".md").read_text(encoding="utf-8")
     parts = [section.partition("\n") for section in text.split("\n## ")[1:]]
-    folded = [f"<details class='zz-fold'><summary>{title.strip()}</summary>\n\n{body.strip()}\n\n</details>"
-              for title, _, body in parts]
-    st.markdown("\n\n".join([f"<style>{FOLD_STYLE}</style>", *folded]), unsafe_allow_html=True)
+    return {title.strip(): body.strip() for title, _, body in parts}
 
 
 def two_digits(value: float, unit: str = "") -> str:

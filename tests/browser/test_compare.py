@@ -3,6 +3,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 
+from tests.browser.test_axe import violations
 from zz_core import Experiment
 from zz_view.presets import PRESETS
 
@@ -198,3 +199,19 @@ def test_the_table_of_pins_fits_a_phone_and_keeps_its_roles(page, settle):
     box = table.bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= 390
     assert page.get_by_role("row").count() >= 3 and page.get_by_role("rowheader", name="A", exact=False).count() >= 1
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_table_and_pictures_of_pins(browser, server, settle, theme):
+    context = browser.new_context(base_url=server, color_scheme=theme, viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto("/trajectories")
+    settle(page)
+    pin(page, settle)
+    type_number(page, settle, "seed", "4")
+    found = {1440: violations(page)}
+    page.set_viewport_size({"width": 390, "height": 844})
+    settle(page)
+    found[390] = violations(page)
+    context.close()
+    assert found == {1440: [], 390: []}

@@ -36,6 +36,14 @@ def test_the_page_does_not_wait_for_all_pictures(monkeypatch):
         app.run()
 
 
+def test_the_page_s_prose_is_folded_below_the_cards():
+    (component,) = open_page(PAGE).main.get("bidi_component")
+    prose = dict(json.loads(component.proto.json)["prose"])
+    assert list(prose) == ["How to read the small pictures", "How to share one"]
+    # it is shown as it stands, without Markdown
+    assert all(text and not set("*_`#[") & set(text) for texts in prose.values() for text in texts)
+
+
 def test_without_the_dashboard_the_cards_are_plain_links():
     (component,) = open_page(PAGE).main.get("bidi_component")
     assert json.loads(component.proto.json)["within"] is False

@@ -12,11 +12,12 @@ from zz_core.losses import LOSSES
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.schedules import SCHEDULES
 from zz_core.treatments import TREATMENTS
-from zz_view.glossary import matching, parts, terms
+from zz_view.glossary import matching, terms
+from zz_view.page import sections
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "pages" / "glossary.py"
-PARTS = parts(str(PAGE))
+PARTS = sections(str(PAGE))
 TERMS, SYMBOLS = terms(PARTS["Terms"]), terms(PARTS["Symbols"])
 # of formulas: how LaTeX writes what the glossary gives as a letter
 LETTERS = {"kappa": "κ", "lambda": "λ", "eta": "η", "sigma": "σ", "delta": "δ", "rho": "ρ", "varphi": "φ", "psi": "ψ",

@@ -15,7 +15,13 @@ function makeCard(list, card) {
   return { link, picture, measured };
 }
 
-function build(root, groups) {
+function fold(root, [title, paragraphs]) {
+  const details = element("details", {}, root);
+  element("summary", {}, details).textContent = title;
+  for (const paragraph of paragraphs) element("p", {}, details).textContent = paragraph;
+}
+
+function build(root, { groups, prose }) {
   root.zzCards = new Map();
   root.replaceChildren();
   for (const group of groups) {
@@ -24,11 +30,12 @@ function build(root, groups) {
     const list = element("ul", {}, section);
     for (const card of group.cards) root.zzCards.set(card.key, makeCard(list, card));
   }
+  for (const section of prose) fold(root, section);
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".zz-gallery");
-  if (!root.zzCards) build(root, data.groups);
+  if (!root.zzCards) build(root, data);
   let missing = 0;
   for (const card of data.groups.flatMap(group => group.cards)) {
     const { link, picture, measured } = root.zzCards.get(card.key);
