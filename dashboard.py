@@ -6,8 +6,9 @@ import gc
 import logging
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from zz_view import controls, present
+from zz_view import assets, controls, present, rooms
 
 ZIG_ZAG = ('<path d="M2 20 9 6l4 9 3-7 6 8" fill="none" stroke="#7a68d8" stroke-width="2.5" stroke-linecap="round" '
            'stroke-linejoin="round"/>')
@@ -78,4 +79,4 @@ else:
     logging.disable(logging.WARNING)  # it warns that nobody is visiting
     st.navigation(sections())
     logging.disable(logging.NOTSET)
-    app = st.App(__file__)
+    app = st.App(__file__, routes=[assets.route()], middleware=[Middleware(rooms.Prepared)])

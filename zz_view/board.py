@@ -4,23 +4,18 @@ A changed Plotly chart costs the browser 100 to 170 ms; a board draws the same f
 this dashboard uses, in a tenth of that, keeps the visitor's zoom over reruns, and steps without a server round trip.
 """
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
-_HERE = Path(__file__).parent / "canvas"
+from zz_view import assets
+from zz_view.rooms import HEAD
 
-
-def _text(*names: str) -> str:
-    return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
-
-
-_component = st.components.v2.component("zigzag_board", html=_text("board.html"), css=_text("board.css"),
-                                        js=_text("figure.js", "board.js"))
+_components: dict[str, Callable] = {}
+_making = Lock()
 
 
 @dataclass(frozen=True)
@@ -63,12 +58,38 @@ def board(charts: Sequence[Chart], key: str, words: Sequence[str] | None = None,
     as long as the run still has it.
     """
     last = (len(words) if words else positions) - 1
-    _component(key=key, height="content", data={
+    _component(charts, key, bool(words), narrowest)(key=key, height="content", data={
         "group": group, "last": last, "words": None if words is None else list(words), "narrowest": narrowest,
         "charts": [{"key": chart.key, "alt": chart.alt, "marks": list(chart.marks), "link": chart.link,
                     "figure": {"data": _plain(chart.figure["data"]), "layout": _plain(
                         {name: part for name, part in chart.figure["layout"].items() if name != "template"})}}
                    for chart in charts]})
+
+
+def _component(charts: Sequence[Chart], key: str, player: bool, narrowest: int) -> Callable:
+    """The component of a board, which takes as much room as its pictures before the browser has their script.
+
+    Made when the board is drawn for the first time: with other room it would be another component, and begin anew.
+    """
+    name = f"board_{key}_{len(charts)}"
+    with _making:
+        if name not in _components:
+            rooms = "".join(_room(chart.figure["layout"]) for chart in charts)
+            html = assets.text("board.html").replace("ROOMS", rooms)
+            html = html.replace("NARROWEST", f"{narrowest / 16:g}rem").replace("PLAYER", "" if player else "hidden")
+            _components[name] = assets.component(name, html, "board.css", "figure.js", "board.js")
+        return _components[name]
+
+
+def _room(layout: dict) -> str:
+    """Where a figure will be, in type sizes as board.js draws it: planes with equal scales are no higher than wide."""
+    margin = layout["margin"]
+    height = f"{(layout['height'] - margin['t'] + HEAD) / 16:g}rem"
+    if any(name.startswith("yaxis") and "scaleanchor" in part for name, part in layout.items()):
+        other = (HEAD + margin["b"] - margin["l"] - margin["r"]) / 16
+        height = f"min({height}, 100cqi + {other:g}rem)"
+    return ('<figure class="chart room"><figcaption></figcaption>'
+            f'<div class="stage" style="block-size: {height}"></div></figure>')
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """The compare panel: pin runs, see their paths on one plane and their measures in a table, return to any of them."""
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,17 +9,14 @@ import streamlit as st
 from zz_core import Experiment, Run
 from zz_core.experiment import DEFAULTS
 from zz_core.planes import loss_grid, mean_plane, plane_of
-from zz_view import controls, page, pins, runs
+from zz_view import assets, controls, page, pins, runs
 from zz_view.board import Chart, board
 from zz_view.figures.compare import STYLES, Track, losses_figure, overlay_figure, shared_window
 from zz_view.figures.trajectories import Window
 from zz_view.pins import Measured, Pin
 
 NOW = "Now"  # the run on the screen, while it is not pinned
-_HERE = Path(__file__).parent / "canvas"
-_table = st.components.v2.component(
-    "zigzag_pins", html='<div class="zz-pins"></div>', css=(_HERE / "pins.css").read_text(encoding="utf-8"),
-    js=(_HERE / "pins.js").read_text(encoding="utf-8"), isolate_styles=False)
+_table = assets.component("pins", '<div class="zz-pins"></div>', "pins.css", "pins.js", isolate_styles=False)
 
 
 class Row(NamedTuple):

@@ -1,16 +1,13 @@
 """The gallery: all presets as cards, whose pictures appear as the server has run them."""
 import time
-from pathlib import Path
 
 import streamlit as st
 
-from zz_view import controls, presets
+from zz_view import assets, controls, presets
 
 FIRST, LATER = 0.1, 0.4  # seconds of running before the cards are sent, the first time and after
-_HERE = Path(__file__).parent / "canvas"
-_component = st.components.v2.component(
-    "zigzag_gallery", html='<div class="zz-gallery"></div>', css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
-    js=(_HERE / "gallery.js").read_text(encoding="utf-8"), isolate_styles=False)
+_component = assets.component("gallery", '<div class="zz-gallery"></div>', "gallery.css", "gallery.js",
+                              isolate_styles=False)
 
 
 @st.fragment  # a further picture changes nothing else on the page

@@ -2,7 +2,7 @@
 // the present step. What the visitor chose (step, zoom) survives a rerun of the page, which calls this again.
 const PLAY = "M8 5v14l11-7z", PAUSE = "M6 5h4v14H6zm8 0h4v14h-4z";
 const WHOLE_RUN = 12000;  // milliseconds that playing a long run takes
-const TOP = 8;  // pixels above a plot: titles are text of the page, so that they wrap
+const TOP = 8;  // pixels above a plot, as in board.py: titles are text of the page, so that they wrap
 const shared = (window.zigzagLab ??= { steps: new Map(), zooms: new Map(), boards: new Map(), drawn: 0 });
 
 function element(tag, attributes, parent) {
@@ -251,6 +251,7 @@ class Board {
     this.root = root;
     this.charts = new Map();
     this.area = root.querySelector(".charts");
+    this.area.replaceChildren();  // what kept the room
     this.player = root.querySelector(".player");
     this.range = root.querySelector("input");
     this.words = root.querySelector(".words");
@@ -368,5 +369,7 @@ export default function ({ data, parentElement }) {
     console.error(error);
     root.querySelector(".failed").hidden = false;
   }
+  root.getRootNode().host.dataset.drawn = "";  // its room need not be kept any longer (zz_view/rooms.py)
+  setTimeout(() => document.getElementById("zz-rooms")?.remove(), 3000);
   return () => root.zigzagBoard.remove();
 }
