@@ -22,7 +22,7 @@ shift = st.slider("Mean shift, in standard deviations", low, high, 0.0, step, ke
                        "in which it lies. Targets follow, so that the best weights stay. 0 leaves the run as it is.")
 shift = 0.0 if spread == 0 else shift
 run, summary, curvature = views.moved(experiment, shift)
-one_sign = float("nan") if run.optimum is None else cone_detour(run.optimum)
+one_sign = float("nan") if run.optimum is None else cone_detour(run.optimum - run.task.start)
 
 with head:
     page.header("When does it zig-zag, and when not?",
