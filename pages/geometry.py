@@ -35,7 +35,7 @@ if experiment.dimensions == 1:
     st.info("One weight moves on a line: there is no angle and no cone. Set **Dimensions** to 2 or more to see them.",
             icon=":material/info:")
 else:
-    views.draw_cloud_and_plane(run, base, color, summary)
+    views.draw_cloud_and_plane(experiment, run, base, color, summary)
 words.numbers(run, curvature, summary, one_sign)
 
 fraction, reason = geometry.rate_fraction(run), words.no_sweep(run)

@@ -4,7 +4,7 @@ A changed Plotly chart costs the browser 100 to 170 ms; a board draws the same f
 this dashboard uses, in a tenth of that, keeps the visitor's zoom over reruns, and steps without a server round trip.
 """
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ def _text(*names: str) -> str:
 
 
 _component = st.components.v2.component("zigzag_board", html=_text("board.html"), css=_text("board.css"),
-                                        js=_text("figure.js", "board.js"))
+                                        js=_text("figure.js", "handles.js", "board.js"))
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Chart:
     alt: str
     marks: Sequence[dict] = field(default=())  # what the player moves: point, arrow, outline
     link: str | None = None  # charts of one link zoom together
+    handles: dict | None = None  # places that can be dragged, of zz_view.handles
 
 
 def point(path: np.ndarray, color: str) -> dict:
@@ -56,16 +57,18 @@ def _packed(values: np.ndarray) -> dict:
 
 
 def board(charts: Sequence[Chart], key: str, words: Sequence[str] | None = None, positions: int = 1,
-          group: str = "run", narrowest: int = 300) -> None:
+          group: str = "run", narrowest: int = 300, on_place: Callable[[], None] | None = None) -> None:
     """Draw charts side by side, as many in a row as have `narrowest` pixels; with `words`, the player under them.
 
     words: one sentence a position of the player; boards of one `group` share the position, which is kept over reruns
-    as long as the run still has it.
+    as long as the run still has it. on_place is called when a handle was dropped, with the place in the session.
     """
     last = (len(words) if words else positions) - 1
-    _component(key=key, height="content", data={
+    placing = {} if on_place is None else {"on_place_change": on_place}
+    _component(key=key, height="content", **placing, data={
         "group": group, "last": last, "words": None if words is None else list(words), "narrowest": narrowest,
         "charts": [{"key": chart.key, "alt": chart.alt, "marks": list(chart.marks), "link": chart.link,
+                    "handles": chart.handles,
                     "figure": {"data": _plain(chart.figure["data"]), "layout": _plain(
                         {name: part for name, part in chart.figure["layout"].items() if name != "template"})}}
                    for chart in charts]})

@@ -126,7 +126,7 @@ def _control(name: str, ignored_because: str | None, width: int | str = "stretch
             react = {"on_change": _suit_steps} if name == "inputs" else {}
             return st.selectbox(options=options, index=options.index(default), **common, **react)
         return st.segmented_control(options=options, default=default, required=True, width="stretch", **common)
-    if name in TRACKS and not st.session_state[TYPED]:
+    if name in TRACKS and not st.session_state[TYPED] and on_track(name, st.session_state.get(name, default)):
         low, high, step = TRACKS[name]
         return st.slider(min_value=low, max_value=high, value=default, step=step, format="%g", **common)
     low, high = map(kind, BOUNDS[name])
@@ -219,6 +219,15 @@ def adopt(experiment: Experiment, params: Mapping[str, Value] | None = None) -> 
         with suppress(StreamlitAPIException):  # a control on the screen writes its own
             st.query_params[name] = unwritten[name] = text
     return unwritten
+
+
+def put(values: Mapping[str, Value]) -> None:
+    """Set some controls of the sidebar as the visitor would, and the address with them; in a callback."""
+    for name, value in values.items():
+        st.session_state[name] = value
+        if value != DEFAULTS[name]:
+            with suppress(StreamlitAPIException):  # a control on the screen writes its own
+                st.query_params[name] = written(value)
 
 
 def reset_asked() -> bool:
