@@ -126,7 +126,7 @@ def _control(name: str, ignored_because: str | None, width: int | str = "stretch
             react = {"on_change": _suit_steps} if name == "inputs" else {}
             return st.selectbox(options=options, index=options.index(default), **common, **react)
         return st.segmented_control(options=options, default=default, required=True, width="stretch", **common)
-    if name in TRACKS and not st.session_state[TYPED] and on_track(name, st.session_state.get(name, default)):
+    if name in TRACKS and not st.session_state[TYPED]:
         low, high, step = TRACKS[name]
         return st.slider(min_value=low, max_value=high, value=default, step=step, format="%g", **common)
     low, high = map(kind, BOUNDS[name])
@@ -222,7 +222,11 @@ def adopt(experiment: Experiment, params: Mapping[str, Value] | None = None) -> 
 
 
 def put(values: Mapping[str, Value]) -> None:
-    """Set some controls of the sidebar as the visitor would, and the address with them; in a callback."""
+    """Set some controls of the sidebar as the visitor would, and the address with them; in a callback.
+
+    A slider shows a value between two of its steps as it is. It must not give way to a number box here: a control
+    that is drawn for the first time would not write the address.
+    """
     for name, value in values.items():
         st.session_state[name] = value
         if value != DEFAULTS[name]:
