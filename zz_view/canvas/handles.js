@@ -12,7 +12,7 @@ class Handles {
   constructor(chart) {
     this.chart = chart;
     this.nodes = new Map();
-    this.note = element("div", { class: "tip", hidden: "" }, chart.stage);
+    this.note = element("div", { class: "note", hidden: "" }, chart.stage);
     this.moved = null;  // {name, at}: what has not been answered yet
     this.drag = this.keys = this.armed = null;
     let pressed = null;
