@@ -180,15 +180,6 @@ def test_the_player_keeps_its_step_over_a_drop(page, settle):
     assert page.locator(".st-key-planes .player .words").inner_text().startswith("Step 2.")
 
 
-def test_labels_leave_only_the_start_to_be_placed(page, settle):
-    opened(page, settle, "/trajectories?inputs=wine&target=labels")
-    assert handle(page, "target").count() == 0
-    drag(page, settle, handle(page, "start"), 30, -30)
-    now = experiment_of(page)
-    assert (now.start_along, now.start_across) != (0, 0) and (now.target_angle, now.distance) == (90, 2)
-    assert "labels decide" in page.get_by_test_id("stCaptionContainer").first.inner_text()
-
-
 @pytest.fixture
 def phone(browser, server):
     context = browser.new_context(base_url=server, viewport={"width": 390, "height": 844}, has_touch=True,
