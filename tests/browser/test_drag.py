@@ -118,6 +118,13 @@ def test_arrow_keys_place_and_escape_takes_back_step_by_step(page, settle):
     target.dblclick()  # the same by mouse
     settle(page)
     assert experiment_of(page) == Experiment() and page.zz_errors == []
+    drag(page, settle, target, 40, 40)
+    page.locator(".st-key-target_angle input[type=range]").press("ArrowRight")
+    settle(page)
+    chosen = experiment_of(page)
+    target.press("Escape")  # what the sidebar has changed since is not overruled
+    settle(page)
+    assert experiment_of(page) == chosen
 
 
 def test_the_handles_are_reached_by_tab_and_tell_where_they_are(page, settle):

@@ -6,7 +6,7 @@ const KEY_STEP = 8, FINE_STEP = 1;  // pixels
 const KEYS_REST = 350;  // milliseconds without a key until the place counts as dropped
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const PICTURES = { start: "M12 7a5 5 0 1 1 0 10 5 5 0 0 1 0-10z", target: "M12 3.5l2.4 5.6 6.1.5-4.6 4 1.4 6-5.3-3.2-5.3 3.2 1.4-6-4.6-4 6.1-.5z" };
-const dropped = new Map();  // by group of boards: what stood in the sidebar before each drop
+const dropped = new Map();  // by group of boards: what stood in the sidebar before and after each drop
 
 class Handles {
   constructor(chart) {
@@ -32,6 +32,8 @@ class Handles {
     for (const [name, node] of this.nodes) if (!names.includes(name)) { node.remove(); this.nodes.delete(name); }
     for (const place of data?.places ?? []) if (!this.nodes.has(place.name)) this.nodes.set(place.name, this.made(place));
     if (!this.drag && !this.keys) this.moved = null;
+    const last = dropped.get(this.chart.board.group)?.at(-1);
+    if (last && data) last.after ??= JSON.stringify(data.fields);
     if (this.armed && !this.nodes.has(this.armed)) this.arm(null);
   }
 
@@ -98,13 +100,14 @@ class Handles {
     clearTimeout(this.keys);
     this.keys = null;
     const { name, at } = this.moved, group = this.chart.board.group;
-    dropped.set(group, [...(dropped.get(group) ?? []), this.data.fields].slice(-MOST_UNDONE));
+    dropped.set(group, [...(dropped.get(group) ?? []), { before: this.data.fields }].slice(-MOST_UNDONE));
     this.send({ name, at, grain: this.grain });
   }
 
   undo() {
-    const before = dropped.get(this.chart.board.group)?.pop();
-    if (before) this.send({ undo: before });
+    const group = this.chart.board.group, last = dropped.get(group)?.pop();
+    if (last?.after === JSON.stringify(this.data.fields)) this.send({ undo: last.before });
+    else dropped.delete(group);  // the sidebar has changed them since, and is not to be overruled
   }
 
   send(what) {
