@@ -22,7 +22,7 @@ shift = st.slider("Mean shift, in standard deviations", low, high, 0.0, step, ke
                        "in which it lies. Targets follow, so that the best weights stay. 0 leaves the run as it is.")
 shift = 0.0 if spread == 0 else shift
 run, summary, curvature = views.moved(experiment, shift)
-one_sign = float("nan") if run.optimum is None else cone_detour(run.optimum)
+one_sign = float("nan") if run.optimum is None else cone_detour(run.optimum - run.task.start)
 
 with head:
     page.header("When does it zig-zag, and when not?",
@@ -35,7 +35,7 @@ if experiment.dimensions == 1:
     st.info("One weight moves on a line: there is no angle and no cone. Set **Dimensions** to 2 or more to see them.",
             icon=":material/info:")
 else:
-    views.draw_cloud_and_plane(run, base, color, summary)
+    views.draw_cloud_and_plane(experiment, run, base, color, summary)
 words.numbers(run, curvature, summary, one_sign)
 
 fraction, reason = geometry.rate_fraction(run), words.no_sweep(run)

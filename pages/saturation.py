@@ -15,8 +15,8 @@ from zz_view.figures import saturation as figures
 from zz_view.predict import predict
 
 STARTS, LOSSES = np.arange(0.0, 11.0), ("sigmoid_squared", "logistic")
-NOT_USED = ("target", "noise", "bias", "start_bias", "loss", "optimizer", "momentum", "decay", "damping", "batch_size",
-            "sampling", "schedule", "steps", "seed")
+NOT_USED = ("target", "noise", "bias", "start_bias", "start_along", "start_across", "loss", "optimizer", "momentum",
+            "decay", "damping", "batch_size", "sampling", "schedule", "steps", "seed")
 TEXTBOOK = {"inputs": "factorial", "dimensions": 8, "distance": 6.0, "target_angle": 45.0, "learning_rate": 0.62,
             "rate_unit": "critical", "treatment": "none", "batch_size": 1}
 

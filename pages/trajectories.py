@@ -4,7 +4,7 @@ import streamlit as st
 
 from zz_core.measures import unanimous_by_chance
 from zz_core.summary import summarize_twins
-from zz_view import compare, controls, page, questions, runs, share
+from zz_view import compare, controls, handles, page, questions, runs, share
 from zz_view.board import Chart, board, point
 from zz_view.figures.trajectories import loss_figure, plane_figure
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words, theory_words
@@ -40,13 +40,17 @@ with body:
         st.info("One weight moves on a line: there is no plane to draw. Set dimensions to 2 or more to see a path.",
                 icon=":material/info:")
     else:
-        pictures = plane_pictures(pair, colors, {name: each.weights for name, each in expected.items()})
+        keys = dict(zip(names, ("plane_raw", "plane_twin"), strict=True))
+        kept = handles.kept_windows(experiment)
+        pictures = plane_pictures(pair, colors, {name: each.weights for name, each in expected.items()},
+                                  {name: kept.get(key) for name, key in keys.items()})
+        grips = {name: handles.on_plane(experiment, run) for name, run in pair.items()}
         board([Chart(plane_figure(pictures[name], f"{name.capitalize()}: {ratio[name]} the straight line"), key,
                      f"Path of the {name} weights over {experiment.steps} steps on the contours of the loss: "
                      f"{ratio[name]} the straight line, {same[name]} of its gradients with one sign.",
-                     plane_marks(pair[name], pictures[name], rows), link="planes")
-               for name, key in zip(names, ("plane_raw", "plane_twin"), strict=True)],
-              "planes", step_words(pair, rows))
+                     plane_marks(pair[name], pictures[name], rows), "planes", grips[name])
+               for name, key in keys.items()],
+              "planes", step_words(pair, rows), on_place=handles.placing(experiment, "planes"))
     page.numbers([
         page.Number("Path length / straight line", ratio[left], f"{right} {ratio[right]}",
                     "Measured until the weights are within 0.1 % of their start distance."),
@@ -59,7 +63,8 @@ with body:
                          {name: each.excess for name, each in expected.items()}, bands)
     alt = f"{what.capitalize()} against the step, {left}: {steps[left]} to 1 %, {right}: {steps[right]}."
     board([Chart(curves, "losses", alt, rings)], "loss_curves", positions=len(rows))
-    st.caption(theory_words(pair, bool(bands)))
+    draggable = handles.words(experiment, grips) + " " if experiment.dimensions > 1 else ""
+    st.caption(draggable + theory_words(pair, bool(bands)))
 compare.compare(experiment)
 predict("slope_of_a_loss", questions.slope_of_a_loss(pair[left], left))
 

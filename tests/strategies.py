@@ -16,6 +16,8 @@ MOSTLY = {  # the ends of the allowed range as well as ordinary values
     "noise": st.sampled_from([0.0, 0.0, 0.3, 100.0]) | st.floats(0, 2),
     "bias": st.booleans(),
     "start_bias": st.sampled_from([0.0, 1.0, -100.0, 100.0]) | st.floats(-5, 5),
+    "start_along": st.sampled_from([0.0, 0.0, 1.0, 100.0]) | st.floats(-3, 3),
+    "start_across": st.sampled_from([0.0, 0.0, -1.0, 100.0]) | st.floats(-3, 3),
     "learning_rate": st.sampled_from([0.25, 0.0001, 1.0, 10.0]) | st.floats(0.001, 10),
     "momentum": st.sampled_from([0.0, 0.9, 0.9999]) | st.floats(0, 0.99),
     "decay": st.sampled_from([0.0, 0.999, 0.99999]) | st.floats(0, 0.999),

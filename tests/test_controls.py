@@ -12,7 +12,8 @@ from zz_view.rate_zone import zone, zone_words
 EVERY_FIELD = {  # one value each that is not the default, possible together with all the others
     "inputs": "digits", "activation": "tanh", "input_mean": 0.3, "input_std": 2.0, "dimensions": 5, "samples": 100,
     "treatment": "center", "target": "labels", "target_angle": 33.0, "distance": 1.5, "noise": 0.2, "bias": True,
-    "start_bias": -1.0, "loss": "logistic", "optimizer": "adam", "learning_rate": 0.0123, "rate_unit": "absolute",
+    "start_bias": -1.0, "start_along": 0.5, "start_across": -0.25, "loss": "logistic", "optimizer": "adam",
+    "learning_rate": 0.0123, "rate_unit": "absolute",
     "momentum": 0.8, "decay": 0.99, "damping": 2.0, "batch_size": 10, "sampling": "epoch", "schedule": "cosine",
     "steps": 50, "seed": 7, "data_seed": 8,
 }

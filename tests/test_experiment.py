@@ -16,8 +16,9 @@ from zz_core.experiment import BOUNDS, CHOICES, DEFAULTS, FIELD_TYPES, ignored_f
 DESIGNED = {  # the defaults that links and other programs rely on
     "inputs": "gaussian", "activation": "sigmoid", "input_mean": 0.0, "input_std": 1.0, "dimensions": 2, "samples": 256,
     "treatment": "none", "target": "teacher", "target_angle": 90.0, "distance": 2.0, "noise": 0.0, "bias": False,
-    "start_bias": 0.0, "loss": "squared", "optimizer": "sgd", "learning_rate": 0.25, "rate_unit": "critical",
-    "momentum": 0.9, "decay": 0.999, "damping": 0.1, "batch_size": 1, "sampling": "replacement",
+    "start_bias": 0.0, "start_along": 0.0, "start_across": 0.0, "loss": "squared", "optimizer": "sgd",
+    "learning_rate": 0.25, "rate_unit": "critical", "momentum": 0.9, "decay": 0.999, "damping": 0.1,
+    "batch_size": 1, "sampling": "replacement",
     "schedule": "constant", "steps": 200, "seed": 0, "data_seed": 0}
 DESIGNED_CHOICES = {
     "inputs": {"gaussian", "uniform", "exponential", "factorial", "one_hot", "digits", "breast_cancer", "wine"},
@@ -240,7 +241,8 @@ def test_ignored_fields_are_fields_with_a_reason(experiment):
 CHANGES = {  # one that matters to the ordinary run below
     "inputs": "uniform", "activation": "tanh", "input_mean": 0.5, "input_std": 2.0, "dimensions": 3, "samples": 20,
     "treatment": "center", "target_angle": 30.0, "distance": 1.0, "noise": 0.5, "bias": True, "start_bias": 1.0,
-    "loss": "logistic", "optimizer": "adam", "learning_rate": 0.5, "rate_unit": "absolute", "momentum": 0.5,
+    "start_along": 1.0, "start_across": 1.0, "loss": "logistic", "optimizer": "adam",
+    "learning_rate": 0.5, "rate_unit": "absolute", "momentum": 0.5,
     "decay": 0.9, "damping": 1.0, "batch_size": 2, "sampling": "epoch", "schedule": "cosine", "steps": 9, "seed": 5,
     "data_seed": 5, "target": "labels"}
 SHOWN_BY = {"start_bias": {"bias": True}, "momentum": {"optimizer": "momentum"}, "decay": {"optimizer": "adam"},

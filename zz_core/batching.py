@@ -102,7 +102,7 @@ def regimes(experiment: Experiment) -> dict[str, Regime]:
     found, task = {}, build_task(experiment)
     aside = across(task.direction)
     if task.optimum is not None and aside.any():
-        found["across"] = _regime(experiment, task, (np.linalg.norm(task.optimum) or 1.0) * aside)
+        found["across"] = _regime(experiment, task, (np.linalg.norm(task.optimum - task.start) or 1.0) * aside)
     noise = experiment.noise or NOISE
     try:
         noisy = experiment if experiment.uses_labels else replace(experiment, noise=noise)

@@ -32,6 +32,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "distance": (0.0, 100.0),
     "noise": (0.0, 100.0),
     "start_bias": (-100.0, 100.0),
+    "start_along": (-100.0, 100.0),
+    "start_across": (-100.0, 100.0),
     "learning_rate": (0.0001, 10.0),
     "momentum": (0.0, 0.9999),
     "decay": (0.0, 0.99999),
@@ -67,6 +69,8 @@ class Experiment:
     noise: float = 0.0  # standard deviation of the targets' noise
     bias: bool = False  # learn an ordinary bias
     start_bias: float = 0.0
+    start_along: float = 0.0  # w0 along the mean direction, and across it in the direction of an angle of 90
+    start_across: float = 0.0
     loss: str = "squared"
     optimizer: str = "sgd"
     learning_rate: float = 0.25
@@ -157,6 +161,8 @@ def ignored_fields(experiment: Experiment) -> dict[str, str]:
     if experiment.uses_labels:
         reason = "The targets are the data's own labels"
         ignored |= {"target_angle": reason, "distance": reason, "noise": reason}
+    if experiment.dimensions == 1:
+        ignored["start_across"] = "One weight has no direction across the mean"
     if not experiment.bias:
         ignored["start_bias"] = "No bias is learned"
     for name in ("learning_rate", "rate_unit", "schedule", "momentum", "decay", "damping"):

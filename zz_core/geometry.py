@@ -77,7 +77,8 @@ def _raised(targets: np.ndarray, offset: float, quadratic: bool) -> np.ndarray:
 def simulate_moved(experiment: Experiment, task: Task, shift: float, flip: bool = False) -> Run:
     """Train on `moved_data`. The run keeps the task's mean direction, which the moved mean may have turned round."""
     spec, data = moved_data(experiment, task, shift, flip)
-    run = simulate(spec, data=data)
+    start = task.start * np.where(np.arange(len(task.start)) == 0, -1.0, 1.0) if flip else task.start
+    run = simulate(spec, data=data, start=start)
     direction = task.direction * np.where(np.arange(len(task.direction)) == 0, -1.0, 1.0) if flip else task.direction
     return replace(run, task=run.task._replace(direction=direction))
 
@@ -148,7 +149,7 @@ def _single_paths(inputs: np.ndarray, targets: list[np.ndarray], fraction: float
     """Weights (K, R, T+1, D) of one-sample descent toward each of K targets (N,), with the same draws for all."""
     spec = Experiment(samples=len(inputs), steps=steps, seed=seed)
     treated = TREATMENTS["none"].apply(inputs)
-    task = Task(inputs, inputs, inputs, targets[0], treated, inputs[0], None, None)
+    task = Task(inputs, inputs, inputs, targets[0], treated, inputs[0], None, None, np.zeros(inputs.shape[1]))
     rate, neuron = fraction * stability_limit(spec, task), Linear(inputs, bias=False)
     batches = draw_batches(spec, len(inputs), replicates)
     paths = [run_steps(spec, neuron, y, batches, rate, replicates, 1, float).parameters for y in targets]

@@ -18,8 +18,9 @@ BISECTIONS = 45
 class Linear:
     """f = w.x, or w.x + bias: parameters are the weights, then the bias."""
 
-    def __init__(self, inputs: np.ndarray, bias: bool, per_batch: bool = False):
+    def __init__(self, inputs: np.ndarray, bias: bool, per_batch: bool = False, start: np.ndarray | None = None):
         self.bias, self.per_batch, self.dimensions = bias, per_batch, inputs.shape[1]
+        self.start = np.zeros(self.dimensions) if start is None else start  # (D,) of the weights
         self.size = self.dimensions + bias
         self.rows = inputs if per_batch else self._with_ones(inputs)
 
@@ -42,7 +43,7 @@ class Linear:
         if len(x) <= few:
             return self, targets
         factor = np.linalg.qr(np.column_stack([x, targets]), mode="r") * math.sqrt(few / len(x))
-        small = Linear(np.ascontiguousarray(factor[:, :-1]), bias=False)
+        small = Linear(np.ascontiguousarray(factor[:, :-1]), bias=False, start=self.start)
         return small, np.ascontiguousarray(factor[:, -1])
 
     def outputs(self, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -79,8 +80,8 @@ class Linear:
 class InputBias(Linear):
     """f = sum of w_i (x_i + b_i), perhaps + bias: parameters are the weights, the b_i, then the bias."""
 
-    def __init__(self, inputs: np.ndarray, bias: bool):
-        super().__init__(inputs, bias=False)
+    def __init__(self, inputs: np.ndarray, bias: bool, start: np.ndarray | None = None):
+        super().__init__(inputs, bias=False, start=start)
         self.bias, self.size = bias, 2 * self.dimensions + bias
 
     def split(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | float]:
@@ -112,8 +113,8 @@ def build_neuron(experiment: Experiment, task: Task, dtype: type = np.float64) -
     """The neuron that the experiment trains on the task's inputs."""
     treatment, inputs = TREATMENTS[experiment.treatment], task.inputs.astype(dtype, copy=False)
     if treatment.learned:
-        return InputBias(inputs, experiment.bias)
-    return Linear(inputs, experiment.bias, treatment.per_batch)
+        return InputBias(inputs, experiment.bias, task.start)
+    return Linear(inputs, experiment.bias, treatment.per_batch, task.start)
 
 
 class MiniBatch:

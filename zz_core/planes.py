@@ -41,7 +41,10 @@ def mean_plane(run: Run) -> Plane:
     error = base - run.weights[0, 0]
     rest = error - (error @ run.direction) * run.direction
     length = np.linalg.norm(rest)
-    second = rest / length if length > 1e-9 * max(np.linalg.norm(error), 1e-300) else across(run.direction)
+    aside = across(run.direction)
+    second = rest / length if length > 1e-9 * max(np.linalg.norm(error), 1e-300) else aside
+    if second @ aside < 0:  # always the same side up: a target that crosses the mean direction crosses the picture
+        second = -second
     return Plane(np.stack([run.direction, second]), base, exact=False)
 
 

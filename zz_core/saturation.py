@@ -106,8 +106,8 @@ def sweep_start_bias(experiment: Experiment, losses: tuple[str, ...], starts: np
 def teaching(experiment: Experiment) -> tuple[Experiment, np.ndarray, np.ndarray]:
     """The experiment as the sweep sets it, its raw inputs (N, D) and the teacher's outputs (N,), of mean zero."""
     spec = replace(experiment, samples=min(experiment.samples, MOST_SAMPLES), batch_size=1, treatment="none",
-                   target="teacher", noise=0.0, bias=True, start_bias=0.0, loss="sigmoid_squared", optimizer="sgd",
-                   schedule="constant")
+                   target="teacher", noise=0.0, bias=True, start_bias=0.0, start_along=0.0, start_across=0.0,
+                   loss="sigmoid_squared", optimizer="sgd", schedule="constant")
     task = build_task(spec)
     rows = np.arange(len(task.raw))
     if len(rows) > MOST_SAMPLES:  # a factorial design has as many as it has

@@ -171,11 +171,12 @@ class Run:
 
 
 def simulate(experiment: Experiment, replicates: int = 1, *, data: tuple[np.ndarray, np.ndarray | None] | None = None,
-             every: int = 1, dtype: type = np.float64) -> Run:
+             start: np.ndarray | None = None, every: int = 1, dtype: type = np.float64) -> Run:
     """Train the neuron `replicates` times on one data set; replicate r draws its samples with seed + r.
 
-    data = (X (N, D), y (N,) or None) replaces the experiment's inputs (and targets). every thins the history: rows
-    are those of `step_index`, and gradients() and updates() raise. Divergence is no error: `diverged_at` reports it.
+    data = (X (N, D), y (N,) or None) replaces the experiment's inputs (and targets), start (D,) the weights before the
+    first step. every thins the history: rows are those of `step_index`, and gradients() and updates() raise. Divergence
+    is no error: `diverged_at` reports it.
     dtype=float32 halves the history; weights then differ by less than 5e-6 of the largest (measured over 1,000 steps,
     up to 64 dimensions: 1e-6), except where a run is chaotic or its curvature singular.
     Raises ValueError, before anything large is allocated, where the history would take more than MAX_HISTORY_BYTES.
@@ -193,7 +194,7 @@ def simulate(experiment: Experiment, replicates: int = 1, *, data: tuple[np.ndar
         raise ValueError(f"steps={experiment.steps}: must be at most about {fitting} for {replicates} run(s) of this "
                          f"size, since the history would take {needed / 2**20:.0f} MiB and "
                          f"{MAX_HISTORY_BYTES / 2**20:.0f} are allowed")
-    task = build_task(experiment, data)
+    task = build_task(experiment, data, start)
     rate = absolute_rate(experiment, task)
     neuron = build_neuron(experiment, task, dtype)
     full = experiment.batch_size == len(task.targets)

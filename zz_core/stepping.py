@@ -64,6 +64,7 @@ def _epochs(rng: np.random.Generator, rows: int, steps: int, size: int) -> np.nd
 
 def start_parameters(experiment: Experiment, neuron: Linear, replicates: int, dtype: type) -> np.ndarray:
     parameters = np.zeros((replicates, neuron.size), dtype)
+    parameters[:, : len(neuron.start)] = neuron.start
     if experiment.bias:
         parameters[:, -1] = experiment.start_bias
     return parameters

@@ -29,10 +29,13 @@ class Task(NamedTuple):
     direction: np.ndarray  # (D,) unit vector: the mean direction of the untreated inputs
     optimum: np.ndarray | None  # (D,)
     optimum_bias: float | None  # the neuron's whole offset at the optimum, where it learns one
+    start: np.ndarray  # (D,) the weights before the first step
 
 
-def build_task(experiment: Experiment, data: tuple[np.ndarray, np.ndarray | None] | None = None) -> Task:
-    """The task that `experiment` describes; `data` = (X, y or None) replaces its inputs (and targets).
+def build_task(experiment: Experiment, data: tuple[np.ndarray, np.ndarray | None] | None = None,
+               start: np.ndarray | None = None) -> Task:
+    """The task that `experiment` describes; `data` = (X, y or None) replaces its inputs (and targets), `start` (D,) the
+    weights that it starts from.
 
     Raises ValueError where `data` does not fit the experiment.
     """
@@ -40,6 +43,8 @@ def build_task(experiment: Experiment, data: tuple[np.ndarray, np.ndarray | None
     raw, labels = _inputs(experiment) if data is None else _given(experiment, *data)
     direction = _mean_direction(experiment, raw, given=data is not None)
     treated = treatment.apply(raw)
+    if start is None:
+        start = _start_weights(experiment, direction, treated)
     offset = experiment.bias or treatment.learned
     recenter = treatment.recenters and not offset
     teacher = None
@@ -51,12 +56,12 @@ def build_task(experiment: Experiment, data: tuple[np.ndarray, np.ndarray | None
         targets = logits if loss.quadratic else sigmoid(logits)
     else:
         targets = labels - labels.mean() if recenter and loss.quadratic else labels
-    solution = _optimum(experiment, treated, targets, teacher, offset, loss)
+    solution = _optimum(experiment, treated, targets, teacher, offset, loss, start)
     optimum, optimum_bias = (None, None) if solution is None else (solution[: raw.shape[1]], None)
     if solution is not None and offset:
         optimum_bias = float(solution[-1])
     return Task(raw, raw if treatment.per_batch else treated.inputs, treated.inputs, targets, treated, direction,
-                optimum, optimum_bias)
+                optimum, optimum_bias, start)
 
 
 def _inputs(experiment: Experiment) -> tuple[np.ndarray, np.ndarray | None]:
@@ -112,9 +117,22 @@ def across(direction: np.ndarray) -> np.ndarray:
 
 
 def teacher_weights(experiment: Experiment, direction: np.ndarray) -> np.ndarray:
-    """w* (D,): `distance` from the start w0 = 0, at `target_angle` from the mean direction."""
+    """w* (D,): `distance` from the start w0, at `target_angle` from the mean direction."""
     angle = np.deg2rad(experiment.target_angle)
-    return experiment.distance * (np.cos(angle) * direction + np.sin(angle) * across(direction))
+    way = experiment.distance * (np.cos(angle) * direction + np.sin(angle) * across(direction))
+    return way + raw_start(experiment, direction)
+
+
+def raw_start(experiment: Experiment, direction: np.ndarray) -> np.ndarray:
+    """w0 (D,) of a neuron on the untreated inputs."""
+    return experiment.start_along * direction + experiment.start_across * across(direction)
+
+
+def _start_weights(experiment: Experiment, direction: np.ndarray, treated: Treated) -> np.ndarray:
+    """w0 (D,) of this neuron: after an affine treatment the same function as w0 of the untreated inputs, but for an
+    offset, as the target is. So the way between the two does not depend on where the start lies."""
+    start = raw_start(experiment, direction)
+    return start if treated.matrix is None or not start.any() else treated.best_weights(start)
 
 
 def _noise(experiment: Experiment, raw: np.ndarray) -> np.ndarray | float:
@@ -145,12 +163,10 @@ def row_space(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _optimum(experiment: Experiment, treated: Treated, targets: np.ndarray, teacher: np.ndarray | None, offset: bool,
-             loss: Loss) -> np.ndarray | None:
+             loss: Loss, weights: np.ndarray) -> np.ndarray | None:
     """The minimizer (weights, then the offset if there is one) of the data set's loss nearest to the start."""
     features = np.column_stack([treated.inputs, np.ones(len(targets))]) if offset else treated.inputs
-    start = np.zeros(features.shape[1])
-    if experiment.bias:
-        start[-1] = experiment.start_bias
+    start = np.append(weights, experiment.start_bias if experiment.bias else 0.0) if offset else weights
     realizable = teacher is not None and (loss.quadratic or experiment.noise == 0)
     if realizable and treated.matrix is not None:
         solution = treated.best_weights(teacher)

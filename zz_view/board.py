@@ -27,6 +27,7 @@ class Chart:
     alt: str
     marks: Sequence[dict] = field(default=())  # what the player moves: point, arrow, outline
     link: str | None = None  # charts of one link zoom together
+    handles: dict | None = None  # places that can be dragged, of zz_view.handles
 
 
 def point(path: np.ndarray, color: str) -> dict:
@@ -51,16 +52,18 @@ def _packed(values: np.ndarray) -> dict:
 
 
 def board(charts: Sequence[Chart], key: str, words: Sequence[str] | None = None, positions: int = 1,
-          group: str = "run", narrowest: int = 300) -> None:
+          group: str = "run", narrowest: int = 300, on_place: Callable[[], None] | None = None) -> None:
     """Draw charts side by side, as many in a row as have `narrowest` pixels; with `words`, the player under them.
 
     words: one sentence a position of the player; boards of one `group` share the position, which is kept over reruns
-    as long as the run still has it.
+    as long as the run still has it. on_place is called when a handle was dropped, with the place in the session.
     """
     last = (len(words) if words else positions) - 1
-    _component(charts, key, bool(words), narrowest)(key=key, height="content", data={
+    placing = {} if on_place is None else {"on_place_change": on_place}
+    _component(charts, key, bool(words), narrowest)(key=key, height="content", **placing, data={
         "group": group, "last": last, "words": None if words is None else list(words), "narrowest": narrowest,
         "charts": [{"key": chart.key, "alt": chart.alt, "marks": list(chart.marks), "link": chart.link,
+                    "handles": chart.handles,
                     "figure": {"data": _plain(chart.figure["data"]), "layout": _plain(
                         {name: part for name, part in chart.figure["layout"].items() if name != "template"})}}
                    for chart in charts]})
@@ -77,7 +80,7 @@ def _component(charts: Sequence[Chart], key: str, player: bool, narrowest: int) 
             rooms = "".join(_room(chart.figure["layout"]) for chart in charts)
             html = assets.text("board.html").replace("ROOMS", rooms)
             html = html.replace("NARROWEST", f"{narrowest / 16:g}rem").replace("PLAYER", "" if player else "hidden")
-            _components[name] = assets.component(name, html, "board.css", "figure.js", "board.js")
+            _components[name] = assets.component(name, html, "board.css", "figure.js", "handles.js", "board.js")
         return _components[name]
 
 

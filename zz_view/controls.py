@@ -66,13 +66,12 @@ def _sidebar(thrifty: bool = False) -> dict[str, Value]:
         zone = st.container()
         values |= _rows(COMMON[5:], reasons)
         for title, rows in FOLDED.items():
-            names = [name for row in rows for name in row]
-            fold = st.expander(title, key=f"_fold_{names[0]}", on_change="rerun" if thrifty else "ignore")
+            fold = st.expander(title, key=f"_fold_{rows[0][0]}", on_change="rerun" if thrifty else "ignore")
             # a bound control that is not drawn leaves the URL, where a default does not stand anyway
-            told = any(name in asked or before[name] != DEFAULTS[name] for name in names)
+            drawn = rows if fold.open or not thrifty else tuple(
+                row for row in rows if any(name in asked or before[name] != DEFAULTS[name] for name in row))
             with fold:
-                values |= _rows(rows, reasons) if fold.open or told or not thrifty else {
-                    name: DEFAULTS[name] for name in names}
+                values |= {name: DEFAULTS[name] for row in rows for name in row} | _rows(drawn, reasons)
         st.toggle("Type exact numbers", key=TYPED, persist_state="session",
                   help="Number boxes in place of the sliders, with the whole range of each value.")
         st.button("Reset all controls", key="_reset_button", icon=":material/restart_alt:", on_click=_reset,
@@ -219,6 +218,19 @@ def adopt(experiment: Experiment, params: Mapping[str, Value] | None = None) -> 
         with suppress(StreamlitAPIException):  # a control on the screen writes its own
             st.query_params[name] = unwritten[name] = text
     return unwritten
+
+
+def put(values: Mapping[str, Value]) -> None:
+    """Set some controls of the sidebar as the visitor would, and the address with them; in a callback.
+
+    A slider shows a value between two of its steps as it is. It must not give way to a number box here: a control
+    that is drawn for the first time would not write the address.
+    """
+    for name, value in values.items():
+        st.session_state[name] = value
+        if value != DEFAULTS[name]:
+            with suppress(StreamlitAPIException):  # a control on the screen writes its own
+                st.query_params[name] = written(value)
 
 
 def reset_asked() -> bool:

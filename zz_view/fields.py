@@ -12,7 +12,8 @@ COMMON = (("inputs",), ("activation",), ("treatment",), ("dimensions", "batch_si
           ("optimizer",), ("steps", "seed"), ("target_angle",))  # rows of the sidebar
 FOLDED = {
     "More about the inputs": (("input_mean",), ("input_std",), ("samples",), ("data_seed",)),
-    "More about the task": (("target",), ("loss",), ("distance",), ("noise",), ("bias",), ("start_bias",)),
+    "More about the task": (("target",), ("loss",), ("distance",), ("noise",), ("bias",), ("start_bias",),
+                            ("start_along", "start_across")),
     "More about the training": (("rate_unit",), ("schedule",), ("sampling",), ("momentum",), ("decay",), ("damping",)),
 }
 
@@ -25,7 +26,8 @@ TRACKS: dict[str, tuple[float, float, float]] = {
 }
 TYPED_STEPS: dict[str, int | float] = {  # of the + and - beside a number that is typed; 1 where none is given
     "input_mean": 0.25, "input_std": 0.25, "samples": 16, "target_angle": 5.0, "distance": 0.5, "noise": 0.1,
-    "start_bias": 0.5, "learning_rate": 0.05, "momentum": 0.05, "decay": 0.01, "damping": 0.1, "steps": 100,
+    "start_bias": 0.5, "start_along": 0.5, "start_across": 0.5,
+    "learning_rate": 0.05, "momentum": 0.05, "decay": 0.01, "damping": 0.1, "steps": 100,
 }
 _LABELS: dict[str, Mapping] = {"inputs": INPUTS, "activation": ACTIVATIONS, "treatment": TREATMENTS, "loss": LOSSES,
                                "optimizer": OPTIMIZERS}
@@ -67,6 +69,9 @@ HELP: dict[str, str] = {
     "bias": "Learn an ordinary bias too. It is one more input that is always 1, and beside a mean in the inputs it "
             "makes the valley narrower still.",
     "start_bias": "Where the bias starts. Far from zero, a sigmoid output saturates: a long wait, but no zig-zag.",
+    "start_along": "Where the weights start, measured along the inputs' mean (north-east). The target keeps its way "
+                   "from the start: both move together. On the planes you can drag either of them alone.",
+    "start_across": "Where the weights start, measured across the inputs' mean (north-west).",
     "loss": "What is minimized. Its slope ∂L/∂f is one number per sample that all weights share; the inputs' signs "
             "do the rest.",
     "rate_unit": "critical: the rate is a fraction of the stability limit, so that raw and zero-centered inputs "

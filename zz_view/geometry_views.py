@@ -15,7 +15,7 @@ from zz_core.losses import LOSSES
 from zz_core.planes import allowed_wedge, plane_of
 from zz_core.summary import Summary, judged_by_loss, summarize
 from zz_core.task import Task
-from zz_view import controls, page, runs
+from zz_view import controls, handles, page, runs
 from zz_view.board import Chart, board
 from zz_view.figures import geometry as figures
 from zz_view.figures.trajectories import plane_figure
@@ -81,7 +81,7 @@ def dimensions_swept(spec: Experiment, treatment: str) -> DimensionSweep:
     return dimension_sweep.sweep_dimensions(spec, treatment)
 
 
-def draw_cloud_and_plane(run: Run, base: Run, color: str, summary: Summary) -> None:
+def draw_cloud_and_plane(experiment: Experiment, run: Run, base: Run, color: str, summary: Summary) -> None:
     """What the neuron receives, with the cone that one sample allows, beside the path that the weights take."""
     plane, task = plane_of(run), run.task
     points, unmoved = plane.project(task.evaluated), plane.project(base.task.evaluated)
@@ -91,10 +91,12 @@ def draw_cloud_and_plane(run: Run, base: Run, color: str, summary: Summary) -> N
     wedge = allowed_wedge(points) if run.input_biases is None else None
     opening = None if wedge is None else math.degrees(wedge[1] - wedge[0])
     allowed = "One sample can step any way" if wedge is None else f"One sample allows a cone of {opening:.0f}°"
-    titles = ("x₁", "x₂") if plane.exact else ("along the mean direction", "across, toward the target")
+    titles = ("x₁", "x₂") if plane.exact else ("along the mean direction", "across the mean direction")
     ratio = page.two_digits(summary.path_ratio[0], "x")
     name = "raw" if run.experiment.treatment == "none" else "treated"
-    picture = plane_pictures({name: run}, {name: color})[name]
+    kept = {name: handles.kept_windows(experiment).get("plane")}
+    picture = plane_pictures({name: run}, {name: color}, kept=kept)[name]
+    grip = handles.on_plane(experiment, run, base.task.treated)
     walk = f"The weights take {ratio} the straight line" if np.isfinite(summary.path_ratio[0]) else \
         "The weights do not move"
     if run.diverged_at[0] >= 0:
@@ -102,8 +104,10 @@ def draw_cloud_and_plane(run: Run, base: Run, color: str, summary: Summary) -> N
     board([Chart(figures.cloud_figure(points, points.mean(axis=0), wedge, float(reach), color, titles, allowed),
                  "cloud", f"The inputs as a cloud of {len(points)} points with their mean. {allowed}."),
            Chart(plane_figure(picture, walk, height=400), "plane",
-                 f"Path of the weights over {run.experiment.steps} steps on the contours of the loss. {walk}.")],
-          "cloud_and_plane", group="geometry")
+                 f"Path of the weights over {run.experiment.steps} steps on the contours of the loss. {walk}.",
+                 handles=grip)],
+          "cloud_and_plane", group="geometry", on_place=handles.placing(experiment, "cloud_and_plane"))
+    st.caption(handles.words(experiment, {name: grip}))
 
 
 def draw_angles(experiment: Experiment, run: Run, shift: float, fraction: float, color: str) -> None:

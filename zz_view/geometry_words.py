@@ -65,13 +65,14 @@ def numbers(run: Run, curvature: Curvature, summary: Summary, one_sign: float) -
     """The row under the pictures."""
     values = curvature.eigenvalues
     positive = values[values > 0]
-    ends = f"{size(positive[0])} … {size(positive[-1])}" if len(positive) else "0"
+    largest, smallest = (size(positive[0]), size(positive[-1])) if len(positive) else ("0", "0")
     page.numbers([
         page.Number("Condition number κ", size(curvature.condition), f"1 + D·m²/v: {size(curvature.predicted)}",
                     "Largest / smallest curvature of the data set, and what independent features of this mean and "
                     "variance would have, with the learned bias if there is one."),
-        page.Number("Curvature, largest … smallest", ends, f"{len(values)} in all, {len(values) - len(positive)} zero",
-                    "Eigenvalues of E[xx′], the steepness of the valley along its axes."),
+        page.Number("Largest curvature", largest, f"down to {smallest}, {len(values) - len(positive)} zero",
+                    f"The {len(values)} eigenvalues of E[xx′] are the steepness of the valley along its axes; below it "
+                    "the smallest that is not zero, and how many are."),
         page.Number("Path length / straight line", page.two_digits(summary.path_ratio[0], "x"),
                     f"steps of one sign: {page.two_digits(one_sign, 'x')}", "Measured until the weights are within "
                     "0.1 % of their start distance; below it the shortest path with steps of one sign."),

@@ -11,19 +11,36 @@ from zz_view.page import percent
 from zz_view.runs import BAND_SEEDS, BAND_SHARE
 from zz_view.theme import WEDGE
 
+MARGIN, SMALLEST = 0.04, 0.25  # of a kept window: what its points must leave free, and what they must fill
 POSITIONS = 400  # places at which the player stops
 SHORTEST, LONGEST = 0.08, 0.35  # of an arrow, as shares of the window
 
 
 def plane_pictures(runs: dict[str, Run], colors: dict[str, str],
-                   expected: dict[str, np.ndarray] | None = None) -> dict[str, PlanePicture]:
-    """One picture a run, on the same axes where the runs share their optimum; expected: weights (T+1, D) by theory."""
+                   expected: dict[str, np.ndarray] | None = None,
+                   kept: dict[str, Window] | None = None) -> dict[str, PlanePicture]:
+    """One picture a run, on the same axes where the runs share their optimum; expected: weights (T+1, D) by theory.
+
+    kept: the windows of the pictures before, which stay where all of it can be seen in them.
+    """
     planes = {name: plane_of(run) for name, run in runs.items()}
     points = {name: points_to_show(run, planes[name]) for name, run in runs.items()}
     shared = _same_optimum(list(runs.values()))
-    together = window_around(*points.values())
-    return {name: _picture(name, colors[name], run, planes[name], together if shared else window_around(points[name]),
-                           (expected or {}).get(name)) for name, run in runs.items()}
+    seen = {name: list(points.values()) if shared else [points[name]] for name in runs}
+    windows = {name: _kept((kept or {}).get(name), parts) or window_around(*parts) for name, parts in seen.items()}
+    return {name: _picture(name, colors[name], run, planes[name], windows[name], (expected or {}).get(name))
+            for name, run in runs.items()}
+
+
+def _kept(window: Window | None, parts: list[np.ndarray]) -> Window | None:
+    """The window, if it shows all these points (n, 2) with a margin, and not too small; else None."""
+    if window is None:
+        return None
+    points, (low, high) = np.concatenate(parts), np.array(window).T
+    points = points[np.isfinite(points).all(axis=-1)]
+    margin = MARGIN * (high - low)
+    fits = (points >= low + margin).all() and (points <= high - margin).all()
+    return window if fits and (np.ptp(points, axis=0) >= SMALLEST * (high - low)).any() else None
 
 
 def points_to_show(run: Run, plane: Plane) -> np.ndarray:

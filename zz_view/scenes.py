@@ -88,7 +88,8 @@ def _two_quadrants(told: Story) -> Question:
     if run.optimum is None:
         return Question("Can steps of one sign reach any target?", options, None, "this task has no finite optimum.",
                         "")
-    bound = float(cone_detour(run.optimum)) if run.optimum.any() else 1.0
+    way = run.optimum - run.task.start
+    bound = float(cone_detour(way)) if way.any() else 1.0
     return Question(
         "Every step may only raise all weights or lower all weights. Can such steps reach this target?", options,
         options[1], f"the shortest way is {page.two_digits(bound, 'x')} the straight line; this run walks "

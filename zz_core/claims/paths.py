@@ -36,8 +36,8 @@ def raw_path(experiments: Experiments, seeds: int) -> Measured:
 def beyond_the_signs(experiments: Experiments, seeds: int) -> Measured:
     """Path taken / shortest path of same-sign steps; beside it the shortest along the samples themselves (D = 2)."""
     task = build_task(experiments["raw"])
-    signs, taken = float(cone_detour(task.optimum)), per_seed(path_ratios, experiments["raw"], seeds)
-    return over_seeds(taken / signs, signs=signs, samples=planar_cone_detour(task.inputs, task.optimum),
+    signs, taken = float(cone_detour(task.optimum - task.start)), per_seed(path_ratios, experiments["raw"], seeds)
+    return over_seeds(taken / signs, signs=signs, samples=planar_cone_detour(task.inputs, task.optimum - task.start),
                       taken=float(np.median(taken)))
 
 

@@ -12,7 +12,7 @@ from zz_core.neuron import MiniBatch, build_neuron
 from zz_core.optimizers import OPTIMIZERS, Settings
 from zz_core.schedules import SCHEDULES
 from zz_core.stability import stability_limit
-from zz_core.stepping import BLOCK_BYTES, draw_batches
+from zz_core.stepping import BLOCK_BYTES, draw_batches, start_parameters
 from zz_core.summary import SETTLED
 from zz_core.task import Task
 from zz_core.treatments import TREATMENTS
@@ -138,7 +138,7 @@ def _grid(experiment: Experiment, task: Task) -> tuple[float, float, int]:
     if optimizer.needs_batch:
         return NEWTON_RATES
     low, high, count = REACHES  # each weight moves by about the rate, whatever the size of the gradient
-    way = max(float(np.abs(task.optimum).max()), 1e-3)
+    way = max(float(np.abs(task.optimum - task.start).max()), 1e-3)
     least, most = BOUNDS["learning_rate"]
     return max(low * way, least), min(max(high * way, 10 * least), most), count
 
@@ -159,8 +159,7 @@ def arrivals(experiment: Experiment, task: Task, rates: np.ndarray, goal: float,
     settings = Settings(experiment.momentum, experiment.decay, experiment.damping)
     factors = SCHEDULES[experiment.schedule](horizon).tolist()
     theta = np.zeros((len(rates), course.seeds, course.neuron.size))
-    if experiment.bias:
-        theta[..., -1] = experiment.start_bias
+    theta[:] = start_parameters(experiment, course.neuron, 1, float)[0]
     state, rate, active = optimizer.init(theta), rates[:, None, None], np.arange(len(rates))
     steps, left = np.full(theta.shape[:2], np.inf), np.full(theta.shape[:2], np.inf)
     start = excess(theta)

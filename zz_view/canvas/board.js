@@ -39,6 +39,7 @@ class Chart {
     this.base = element("canvas", { class: "base", role: "img", tabindex: "0" }, this.stage);
     this.marks = element("canvas", { class: "marks", "aria-hidden": "true" }, this.stage);
     this.tip = element("div", { class: "tip", hidden: "" }, this.stage);
+    this.handles = new Handles(this);
     const tools = element("div", { class: "tools" }, this.stage);
     for (const [name, label] of [["reset", "Show everything again"], ["save", "Save this picture as PNG"]]) {
       const button = element("button", { type: "button", title: label, "aria-label": label, "data-tool": name }, tools);
@@ -63,6 +64,7 @@ class Chart {
     this.margin = { ...margin, t: TOP };
     this.height = height - margin.t + TOP;
     this.base.setAttribute("aria-label", data.alt);
+    this.handles.update(data.handles);
     this.draw();
   }
 
@@ -92,6 +94,7 @@ class Chart {
     context.clearRect(0, 0, width, height);
     drawFigure(context, this.ready, style.color, style.fontFamily, dpr);
     this.resetButton.hidden = !this.zoomed;
+    this.handles.arrange();
     this.drawStep();
   }
 
@@ -100,7 +103,7 @@ class Chart {
     const dpr = pixelScale(), context = this.marks.getContext("2d"), cell = this.ready.cells[0];
     context.setTransform(dpr, 0, 0, dpr, 0, 0);
     context.clearRect(0, 0, this.marks.width, this.marks.height);
-    if (!cell || !this.steps.length) return;
+    if (!cell) return;
     const box = boxOf(cell), t = this.board.step;
     context.save();
     context.beginPath();
@@ -108,6 +111,7 @@ class Chart {
     context.clip();
     this.present = this.steps.map(mark => drawMark(context, mark, t, cell.x, cell.y)).filter(Boolean);
     context.restore();
+    this.handles.draw(context);
   }
 
   listen() {
@@ -358,10 +362,11 @@ class Board {
   }
 }
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".board");
   root.zigzagBoard ??= new Board(root);
   root.zigzagBoard.pause();
+  root.zigzagBoard.send = place => setTriggerValue("place", place);
   try {
     root.zigzagBoard.update(data);
     root.querySelector(".failed").hidden = true;

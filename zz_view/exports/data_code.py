@@ -11,6 +11,10 @@ from zz_core.losses import LOSSES
 from zz_core.treatments import TREATMENTS
 from zz_view.exports import pieces
 
+ACROSS = ["across = np.where(np.arange(D) % 2, 1.0, -1.0)  # signs -, +, -, ...",
+          "across = across - (across @ along) * along",
+          "across = across / np.linalg.norm(across)"]
+
 
 class Cell(NamedTuple):
     """A part of a program: a cell of the notebook, a section of the script."""
@@ -85,8 +89,8 @@ def _targets(experiment: Experiment) -> str:
     recenter = TREATMENTS[experiment.treatment].recenters and not experiment.bias
     quadratic = LOSSES[experiment.loss].quadratic
     if experiment.uses_labels:
-        line = "y = (labels == 0).astype(float)"
-        return f"{line}\ny = y - y.mean()  # as the inputs will" if recenter and quadratic else line
+        lines = [*_start(experiment), "y = (labels == 0).astype(float)"]
+        return "\n".join([*lines, "y = y - y.mean()  # as the inputs will"] if recenter and quadratic else lines)
     name = "y" if quadratic else "logits"
     lines = [*_teacher(experiment), f"{name} = X @ w_star"]
     if experiment.noise:
@@ -98,19 +102,36 @@ def _targets(experiment: Experiment) -> str:
 
 def _teacher(experiment: Experiment) -> list[str]:
     angle, distance = number(experiment.target_angle), number(experiment.distance)
+    start, origin = _start(experiment), "w_start + " if starts_elsewhere(experiment) else ""
     if experiment.dimensions == 1:
-        return [f"w_star = np.array([{'-' if experiment.target_angle == 180 else ''}{distance}])"]
-    along = "X.mean(axis=0)" if INPUTS[experiment.inputs].real else "np.ones(D)"
-    lines = [f"along = {along}", "along = along / np.linalg.norm(along)"]
+        return [*start, f"w_star = {origin}np.array([{'-' if experiment.target_angle == 180 else ''}{distance}])"]
+    lines = start or _along(experiment)
     if experiment.target_angle == 0:
-        return [*lines, f"w_star = {distance} * along"]
-    lines += ["across = np.where(np.arange(D) % 2, 1.0, -1.0)  # signs -, +, -, ...",
-              "across = across - (across @ along) * along",
-              "across = across / np.linalg.norm(across)"]
+        return [*lines, f"w_star = {origin}{distance} * along"]
+    lines += [] if start else ACROSS
     if experiment.target_angle == 90:
-        return [*lines, f"w_star = {distance} * across"]
+        return [*lines, f"w_star = {origin}{distance} * across"]
     return [*lines, f"angle = np.deg2rad({angle})",
-            f"w_star = {distance} * (np.cos(angle) * along + np.sin(angle) * across)"]
+            f"w_star = {origin}{distance} * (np.cos(angle) * along + np.sin(angle) * across)"]
+
+
+def _along(experiment: Experiment) -> list[str]:
+    along = "X.mean(axis=0)" if INPUTS[experiment.inputs].real else "np.ones(D)"
+    return [f"along = {along}", "along = along / np.linalg.norm(along)"]
+
+
+def starts_elsewhere(experiment: Experiment) -> bool:
+    """Whether the weights start anywhere but at zero."""
+    return experiment.start_along != 0 or (experiment.start_across != 0 and experiment.dimensions > 1)
+
+
+def _start(experiment: Experiment) -> list[str]:
+    if not starts_elsewhere(experiment):
+        return []
+    along, across = number(experiment.start_along), number(experiment.start_across)
+    if experiment.dimensions == 1:
+        return [f"w_start = np.array([{along}])"]
+    return [*_along(experiment), *ACROSS, f"w_start = {along} * along + {across} * across"]
 
 
 def _noise(experiment: Experiment, name: str) -> list[str]:
@@ -125,11 +146,13 @@ def _noise(experiment: Experiment, name: str) -> list[str]:
 def _treatment(run: Run) -> str:
     """Lines that change X. The full batch is normalized once, since every step would do the same."""
     experiment, raw = run.experiment, run.task.raw
+    start = pieces.STARTS.get(experiment.treatment, "") if starts_elsewhere(experiment) else ""
     if TREATMENTS[experiment.treatment].per_batch:
-        return pieces.BATCH_NORM.format(x="X", X="X") if experiment.full_batch else ""
+        return "\n".join(filter(None, [start, experiment.full_batch and pieces.BATCH_NORM.format(x="X", X="X")]))
     constant = (raw.std(axis=0) <= 1e-12 * np.abs(raw).max(axis=0)).any()
-    return pieces.TREATMENTS[experiment.treatment].format(constant=pieces.CONSTANT if constant else "",
+    code = pieces.TREATMENTS[experiment.treatment].format(constant=pieces.CONSTANT if constant else "",
                                                           null=pieces.NULL if _drops_directions(run) else "")
+    return f"{code}\n{start}" if start else code
 
 
 def _drops_directions(run: Run) -> bool:

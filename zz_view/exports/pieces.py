@@ -105,6 +105,12 @@ TREATMENTS: dict[str, str] = {
     "rms_norm": "X = X / np.sqrt(np.mean(X**2, axis=1, keepdims=True) + 1e-5)",
     "input_bias": "",  # it is part of the neuron: f = sum of w_i (x_i + b_i)
 }
+# The weights of the start that give the same outputs after the treatment, but for an offset
+STARTS = {
+    "standardize": "w_start = w_start * spread",
+    "whiten": "w_start = axes @ (np.where(np.isinf(variances), 0, np.sqrt(variances)) * (axes.T @ w_start))",
+    "batch_norm": "w_start = w_start * np.sqrt(X.var(axis=0) + 1e-5)",
+}
 CONSTANT = "spread[spread <= 1e-12 * np.abs(X).max(axis=0)] = 1  # columns without any\n"
 NULL = "variances[variances <= N * np.finfo(float).eps * variances[-1]] = np.inf  # directions without spread\n"
 BATCH_NORM = "{x} = ({x} - {x}.mean(axis=0)) / np.sqrt({x}.var(axis=0) + 1e-5)"

@@ -11,7 +11,7 @@ from zz_core.inputs import INPUTS
 from zz_core.optimizers import OPTIMIZERS
 from zz_view.exports import pieces
 from zz_view.exports import training_code as training
-from zz_view.exports.data_code import Cell, data_cells, number
+from zz_view.exports.data_code import Cell, data_cells, number, starts_elsewhere
 from zz_view.exports.training_code import Names
 
 WIDTH = 100
@@ -106,6 +106,8 @@ def _start(names: Names) -> list[str]:
     if names.bias and not names.input_bias and not names.normalizes:
         lines.append("X = np.column_stack([X, np.ones(N)])  # the bias is the weight of an input that is always 1")
     lines.append(f"{names.w} = {names.np}.zeros({names.parameters})")
+    if starts_elsewhere(experiment):
+        lines.append(f"{names.w}[:D] = {'torch.from_numpy(w_start)' if names.torch else 'w_start'}")
     if names.bias and experiment.start_bias:
         lines.append(f"{names.w}[-1] = {number(experiment.start_bias)}")
     return lines

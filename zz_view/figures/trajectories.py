@@ -114,9 +114,9 @@ def contours(window: Window, excess: np.ndarray) -> dict:
 
 
 def _ends(picture: PlanePicture) -> dict:
-    points, words, symbols = [picture.paths[0, 0]], ["\u2002start\u2002"], ["circle-open"]
+    points, words, symbols = [picture.paths[0, 0]], ["\u2003start\u2003"], ["circle-open"]
     if picture.optimum is not None:
-        points, words, symbols = [*points, picture.optimum], [*words, "\u2002optimum\u2002"], [*symbols, "star"]
+        points, words, symbols = [*points, picture.optimum], [*words, "\u2003optimum\u2003"], [*symbols, "star"]
     middle, points = np.mean(picture.window.x), np.array(points)
     # toward the middle of the picture, so that no label is cut off
     sides = ["middle left" if point[0] > middle else "middle right" for point in points]
