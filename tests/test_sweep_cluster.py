@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.charts import open_page
 from zz_core import Experiment
 from zz_core.sweep import Grid, Store, run, table
+from zz_view import sweep_runs
 
 pytest.importorskip("distributed", reason="pip install -r requirements-cluster.txt")
-from distributed import Client  # noqa: E402
+from distributed import Client, LocalCluster  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "pages" / "sweep.py"
 GRID = Grid(Experiment(steps=400), {"batch_size": [1, 8, 256, 300], "treatment": ["none", "center"]}, 5)
 pytestmark = pytest.mark.xdist_group("cluster")
 
@@ -54,6 +57,31 @@ def cluster() -> Iterator[tuple[str, list[subprocess.Popen], subprocess.Popen]]:
 
 def test_a_cluster_gives_the_same_table(cluster):
     assert json.dumps(table(run(GRID, cluster[0]))) == json.dumps(table(run(GRID, "none")))
+
+
+def test_the_page_sweeps_on_the_cluster_that_the_server_is_set_up_with(cluster, monkeypatch):
+    monkeypatch.setattr(sweep_runs, "CLUSTER", cluster[0])
+    sweep_runs.kept.clear()
+    with Client(cluster[0]) as client:
+        def done() -> int:
+            return sum(client.run(lambda dask_worker: dask_worker.state.executed_count).values())
+
+        before = done()
+        page = open_page(PAGE, seeds="5", x_values="1, 32")
+        assert done() == before + 4  # two batch sizes, raw and zero-centered
+    assert not page.warning and "run on the cluster" in page.caption[0].value
+
+
+def test_a_cluster_without_workers_is_a_sentence_and_the_page_sweeps_here(monkeypatch):
+    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", host="127.0.0.1", protocol="tcp") as empty:
+        with pytest.raises(ValueError, match="must have at least one worker"):
+            list(run(GRID, empty.scheduler_address))
+        monkeypatch.setattr(sweep_runs, "CLUSTER", empty.scheduler_address)
+        sweep_runs.kept.clear()
+        page = open_page(PAGE, seeds="5", x_values="1, 32")
+        assert "does not answer" in page.warning[0].value and "on the machine that serves" in page.caption[0].value
+        assert page.metric[0].value == "4"
+    assert not open_page(PAGE, seeds="5", x_values="1, 32").warning  # all is kept: nothing is asked of the cluster
 
 
 def test_a_sweep_that_is_left_ends_its_tasks_on_the_cluster(cluster, tmp_path):

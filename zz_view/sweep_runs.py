@@ -1,8 +1,9 @@
 """Sweeps for the page: finished tasks shared by all visitors, run under a bar that can be stopped, within a budget."""
+import logging
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from threading import Lock
 
 import numpy as np
@@ -21,6 +22,7 @@ CLUSTER = os.environ.get("ZIGZAG_DASK_ADDRESS", "")  # of the server's operator;
 KEPT_TASKS, KEPT_THEORIES = 20_000, 4096
 PATIENCE = 0.5  # seconds before the bar is worth showing
 THEORY_SECONDS = 2.0
+_logger = logging.getLogger(__name__)
 
 
 class Kept:
@@ -49,8 +51,9 @@ def kept() -> Kept:
 
 
 def where() -> str:
-    """Where sweeps run, in words."""
-    return "on the cluster that this server is set up with" if CLUSTER else "on the machine that serves this page"
+    """Where this visitor's last sweep ran, in words."""
+    here = not CLUSTER or st.session_state.get("_sweep_here")
+    return "on the machine that serves this page" if here else "on the cluster that this server is set up with"
 
 
 def unfinished(grid: Grid) -> int:
@@ -73,6 +76,24 @@ def refuse_cost(grid: Grid) -> None:
                 "*Share* on a smaller sweep has the command.")
 
 
+def somewhere(grid: Grid) -> Iterator[Result]:
+    """The results as they come: from the cluster or, with a sentence, from here where it does not take the sweep."""
+    seen = set()
+    if CLUSTER:
+        try:
+            for result in run(grid, CLUSTER, kept()):
+                seen.add(result.task.index)
+                yield result
+            st.session_state["_sweep_here"] = False
+            return
+        except ValueError as error:  # before its first task
+            st.session_state["_sweep_here"] = True
+            _logger.warning("A sweep ran here and not on the cluster: %s", error)
+            st.warning("The cluster that this server is set up with does not answer: this sweep runs on the machine "
+                       "that serves this page.", icon=":material/cloud_off:")
+    yield from (result for result in run(grid, store=kept()) if result.task.index not in seen)
+
+
 def results(grid: Grid) -> list[Result]:
     """All results. Under a bar, with a button that stops it; what was done by then is kept and shown."""
     if st.session_state.get("_sweep_stopped") == grid.to_json():
@@ -81,7 +102,7 @@ def results(grid: Grid) -> list[Result]:
     found, started, left = [], time.monotonic(), unfinished(grid)
     place = st.empty()
     bar = None
-    for result in run(grid, CLUSTER or None, kept()):
+    for result in somewhere(grid):
         found.append(result)
         done = len(found) - (len(grid) - left)
         if bar is None and left and time.monotonic() - started > PATIENCE:

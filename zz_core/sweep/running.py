@@ -72,6 +72,8 @@ def _biggest_first(tasks: list[Task]) -> list[tuple[float, Task]]:
 def _results(tasks: list[tuple[float, Task]], executor: Executor | str | None, workers: int | None,
              keep: Keep) -> Iterator[Result]:
     todo = [task for _, task in tasks]
+    if not todo:
+        return  # all were in the store: a cluster need not even answer
     if executor is None:
         alone = sum(seconds for seconds, _ in tasks) < IN_PROCESS_SECONDS or (workers or cores()) < 2
         executor = "none" if alone else "processes"
@@ -161,7 +163,10 @@ def _dask(address: str) -> Iterator[Executor]:
 
 
 def _check_workers(address: str, versions: dict[str, object]) -> None:
-    """Before the first task: a Dask worker that cannot read it ends itself, and the sweep would wait forever."""
+    """Before the first task: a Dask worker that cannot read it ends itself, and the sweep would wait forever, as it
+    would where there is no worker."""
+    if not versions:
+        raise ValueError(f"executor={address}: must have at least one worker (dask worker {address} --nthreads 1)")
     for worker, found in versions.items():
         if found != zz_core.__version__:
             raise ValueError(f"executor={address}: must have version {zz_core.__version__} of zz_core on all its "
