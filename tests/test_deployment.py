@@ -183,3 +183,17 @@ def test_replicas_and_the_cluster_are_locked_to_the_same_versions():
     own, cluster = map(pins, LOCKS)
     assert {name: list(map(str, cluster[name])) for name in own} == {name: list(map(str, own[name])) for name in own}
     assert "distributed" in cluster and "distributed" not in own
+
+
+def test_the_commands_for_a_plain_machine_make_a_configuration_that_nginx_takes(tmp_path):
+    """The lines of docs/hosting.md, run as they stand there, but for the folders."""
+    text = (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^ +(sed .* > /etc/nginx/\w+\.conf)$", text, re.MULTILINE)
+    assert len(lines) == 2
+    for line in lines:
+        checked("sh", "-c", f"cd {DEPLOY}/nginx && {line.replace('/etc/nginx', str(tmp_path))}")
+    main, replicas = ((tmp_path / name).read_text(encoding="utf-8") for name in ("nginx.conf", "replicas.conf"))
+    assert "listen 80;" in main and "server_name lab.example.org;" in main and "zigzag-" not in replicas
+    assert re.findall(r"server (127\.0\.0\.1:\d+)", replicas)[:2] == ["127.0.0.1:8501", "127.0.0.1:8502"]
+    units = re.findall(r"zigzag@(\d+)", next(line for line in text.splitlines() if "enable --now" in line))
+    assert units == re.findall(r"replica_(\d+);", replicas)

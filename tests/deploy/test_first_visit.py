@@ -7,6 +7,7 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 from tests.browser.conftest import SETTLED, _launch
 
 MOST_BYTES = 2_600_000
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def received(page: Page) -> dict[str, int]:
     return bytes_of
 
 
-@pytest.mark.parametrize("path", ["/", "/trajectories", "/saturation"])
+@pytest.mark.parametrize("path", ["/", "/trajectories"])
 def test_the_first_visit_is_small_and_the_second_almost_nothing(context, path):
     page = context.new_page()
     first = received(page)
