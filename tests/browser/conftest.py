@@ -45,7 +45,7 @@ SETTLED = f"""() => {{
         [...document.querySelectorAll('[data-testid="stPlotlyChart"]')].every(c => c.querySelector('.main-svg')) &&
         [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')].every(board => {{
             const charts = board.shadowRoot?.querySelectorAll('.board .chart') ?? []
-            return charts.length && [...charts].every(chart => chart.querySelector('canvas').width > 0)
+            return charts.length && [...charts].every(chart => chart.querySelector('canvas')?.width > 0)
         }})
     if (!quiet) window.zzQuietSince = null
     else window.zzQuietSince ??= performance.now()
