@@ -4,6 +4,7 @@ A changed Plotly chart costs the browser 100 to 170 ms; a board draws the same f
 this dashboard uses, in a tenth of that, keeps the visitor's zoom over reruns, and steps without a server round trip.
 """
 import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +14,21 @@ import numpy as np
 import streamlit as st
 
 _HERE = Path(__file__).parent / "canvas"
+_STATIC = Path(__file__).parents[1] / "static"
 
 
 def _text(*names: str) -> str:
     return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
 
 
-_component = st.components.v2.component("zigzag_board", html=_text("board.html"), css=_text("board.css"),
-                                        js=_text("figure.js", "board.js"))
+def _version() -> str:
+    """Of the files that the browser fetches: an upgrade must not meet those that it kept."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(_STATIC.glob("*.js")))).hexdigest()[:12]
+
+
+_component = st.components.v2.component(
+    "zigzag_board", html=_text("board.html"), css=_text("board.css"),
+    js=f'const TOOLS = "chart_tools.js?v={_version()}";\n{_text("figure.js", "board.js")}')
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,11 @@ function write(node, html) {
   });
 }
 
-const ICONS = { reset: "M12 5V1L7 6l5 5V7a5 5 0 1 1-5 5H5a7 7 0 1 0 7-7z", save: "M5 20h14v-2H5zM19 9h-4V3H9v6H5l7 7z" };
+const ICONS = { reset: "M12 5V1L7 6l5 5V7a5 5 0 1 1-5 5H5a7 7 0 1 0 7-7z",
+  menu: "M12 8a2 2 0 1 0 0-4 2 2 0 0 0 0 4m0 2a2 2 0 1 0 0 4 2 2 0 0 0 0-4m0 6a2 2 0 1 0 0 4 2 2 0 0 0 0-4" };
+
+/** Tables and pictures of a chart, which few visitors ask for: fetched from beside Streamlit's own files when one does. */
+const chartTools = () => import(new URL(`../../app/static/${TOOLS}`, document.querySelector('script[src*="static/js/"]').src).href);
 
 /** Pictures grow with the page's type, which a presentation makes larger; their own units stay those of 16 px type. */
 const typeScale = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
@@ -39,14 +43,18 @@ class Chart {
     this.base = element("canvas", { class: "base", role: "img", tabindex: "0" }, this.stage);
     this.marks = element("canvas", { class: "marks", "aria-hidden": "true" }, this.stage);
     this.tip = element("div", { class: "tip", hidden: "" }, this.stage);
-    const tools = element("div", { class: "tools" }, this.stage);
-    for (const [name, label] of [["reset", "Show everything again"], ["save", "Save this picture as PNG"]]) {
-      const button = element("button", { type: "button", title: label, "aria-label": label, "data-tool": name }, tools);
+    this.tools = element("div", { class: "tools" }, this.node);
+    for (const [name, label] of [["reset", "Show everything again"], ["menu", "Data and pictures of this chart"]]) {
+      const button = element("button", { type: "button", title: label, "aria-label": label, "data-tool": name }, this.tools);
       button.innerHTML = `<svg viewBox="0 0 24 24"><path d="${ICONS[name]}"/></svg>`;
     }
-    this.resetButton = tools.firstChild;
+    [this.resetButton, this.menuButton] = this.tools.children;
     this.resetButton.onclick = () => this.zoom(null);
-    tools.lastChild.onclick = () => this.save();
+    this.menuButton.setAttribute("aria-expanded", "false");
+    this.menuButton.onclick = () => chartTools().then(tools => tools.toggle(this)).catch(error => {
+      console.error(error);
+      this.say("This did not load: check the connection, and reload the page.");
+    });
     this.listen();
     new ResizeObserver(() => { if (Math.abs(this.stage.clientWidth - this.width * typeScale()) > 0.5 || !this.width) this.draw(); }).observe(this.stage);
   }
@@ -84,22 +92,32 @@ class Chart {
     const across = Math.round(width * dpr), down = Math.round(height * dpr);
     for (const canvas of [this.base, this.marks])
       if (canvas.width !== across || canvas.height !== down) { canvas.width = across; canvas.height = down; }
-    const style = getComputedStyle(this.node);
-    this.font = style.fontFamily;
+    this.tall = height;
     arrange(this.ready, width, height, margin, this.zoomed);
     const context = this.base.getContext("2d");
     context.setTransform(dpr, 0, 0, dpr, 0, 0);
     context.clearRect(0, 0, width, height);
-    drawFigure(context, this.ready, style.color, style.fontFamily, dpr);
+    this.paint(context, dpr);
     this.resetButton.hidden = !this.zoomed;
     this.drawStep();
   }
 
+  /** The figure without the player's marks, on the canvas or on what writes a file. */
+  paint(context, dpr) {
+    const style = getComputedStyle(this.node);
+    drawFigure(context, this.ready, style.color, style.fontFamily, dpr);
+  }
+
   drawStep() {
     if (!this.width) return;
-    const dpr = pixelScale(), context = this.marks.getContext("2d"), cell = this.ready.cells[0];
+    const dpr = pixelScale(), context = this.marks.getContext("2d");
     context.setTransform(dpr, 0, 0, dpr, 0, 0);
     context.clearRect(0, 0, this.marks.width, this.marks.height);
+    this.paintMarks(context);
+  }
+
+  paintMarks(context) {
+    const cell = this.ready.cells[0];
     if (!cell || !this.steps.length) return;
     const box = boxOf(cell), t = this.board.step;
     context.save();
@@ -198,20 +216,10 @@ class Chart {
     this.tip.style.translate = `${left}px ${Math.max(0, found.py * big - this.tip.offsetHeight - 10)}px`;
   }
 
-  save() {
-    const sheet = document.createElement("canvas"), dpr = pixelScale(), context = sheet.getContext("2d");
-    const lines = this.caption.innerText.split("\n"), head = 22 * lines.length + 10, style = getComputedStyle(this.node);
-    sheet.width = this.base.width;
-    sheet.height = this.base.height + head * dpr;
-    context.fillStyle = getComputedStyle(document.querySelector(".stApp") ?? document.body).backgroundColor;
-    context.fillRect(0, 0, sheet.width, sheet.height);
-    context.fillStyle = style.color;
-    context.font = `${16 * dpr}px ${style.fontFamily}`;
-    lines.forEach((line, k) => context.fillText(line, 6 * dpr, (22 * k + 20) * dpr));
-    for (const canvas of [this.base, this.marks]) context.drawImage(canvas, 0, head * dpr);
-    const link = element("a", { href: sheet.toDataURL("image/png"), download: `zigzag-${this.key}.png` }, this.stage);
-    link.click();
-    link.remove();
+  say(words) {
+    this.tip.hidden = false;
+    write(this.tip, words);
+    this.tip.style.translate = "0 0";
   }
 }
 

@@ -47,7 +47,8 @@ function shortest(size, digits) {
 
 function makeAxis(layout, traces, name, which) {
   const log = layout.type === "log", toLinear = log ? Math.log10 : Number, fromLinear = log ? v => 10 ** v : v => v;
-  const axis = { ...layout, name, which, log, toLinear, fromLinear, domain: layout.domain ?? [0, 1] };
+  const axis = { ...layout, tickvals: unpacked(layout.tickvals), ticktext: unpacked(layout.ticktext), name, which, log, toLinear, fromLinear,
+    domain: layout.domain ?? [0, 1] };
   axis.full = layout.range ? [...layout.range] : autoRange(traces.filter(t => (t[`${which}axis`] ?? which) === name), axis);
   // view, start and length are arrange()'s; a y axis has a negative length, since pixels count downward
   axis.toPixel = value => axis.start + (toLinear(value) - axis.view[0]) / (axis.view[1] - axis.view[0]) * axis.length;
@@ -73,8 +74,7 @@ function autoRange(traces, axis) {
 function ticksOf(axis) {
   const [a, b] = [Math.min(...axis.view), Math.max(...axis.view)];
   if (axis.tickvals) {
-    const words = axis.ticktext && unpacked(axis.ticktext);
-    return Array.from(unpacked(axis.tickvals), (value, k) => ({ at: axis.toLinear(value), text: words?.[k] ?? tickText(value, axis) }))
+    return Array.from(axis.tickvals, (value, k) => ({ at: axis.toLinear(value), text: axis.ticktext?.[k] ?? tickText(value, axis) }))
       .filter(tick => tick.at >= a - 1e-9 && tick.at <= b + 1e-9);
   }
   const most = axis.nticks || Math.max(2, Math.round(Math.abs(axis.length) / (axis.which === "x" ? 70 : 55)));
