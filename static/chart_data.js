@@ -2,7 +2,7 @@
 // values of a trace are; "drawing" marks what is only drawn, and stands in no table.
 const MOST_ROWS = 2000, MOST_CELLS = 4000, MOST_COLUMNS = 130;
 
-const plain = text => (text ?? "").replace(/<br>/g, " ").replace(/<[^>]*>/g, "").trim();
+const plain = text => (text ?? "").replace(/<extra>.*<\/extra>/, "").replace(/<br>/g, " ").replace(/<[^>]*>/g, "").trim();
 const each = (values, k) => (Array.isArray(values) || ArrayBuffer.isView(values) ? values[k] : values);
 /** Single precision has seven digits, the rest would be noise; seventeen are all that there are. */
 const digits = values => (values instanceof Float32Array ? 7 : 17);
@@ -21,14 +21,19 @@ const isBand = ({ fill, x, y }) => fill === "toself" && x.length > 3 && x.length
   && y.length === x.length;
 const isDrawing = trace => trace.meta === "drawing" || trace.mode === "text" || (trace.fill === "toself" && !isBand(trace));
 
-/** What the hover text calls the parts of customdata: the words before each. */
+const isNested = values => Array.isArray(values?.[0]) || ArrayBuffer.isView(values?.[0]);
+/** An arrow may be drawn longer than it is: then its hover text shows its own two numbers in place of the coordinates. */
+const isOwnPlace = trace => isNested(trace.customdata) && trace.customdata[0].length === 2 && !/%\{[xy]/.test(trace.hovertemplate);
+
+/** What the hover text calls the parts of customdata: the words before each, or around it after "of". */
 function extrasOf(trace) {
-  if (!trace.customdata?.length) return [];
-  const nested = Array.isArray(trace.customdata[0]) || ArrayBuffer.isView(trace.customdata[0]), template = plain(trace.hovertemplate);
+  if (!trace.customdata?.length || isOwnPlace(trace)) return [];
+  const nested = isNested(trace.customdata), template = (trace.hovertemplate ?? "").replace(/<extra>.*/, "");
   return Array.from({ length: nested ? trace.customdata[0].length : 1 }, (_, index) => {
-    const before = template.split(nested ? `%{customdata[${index}]` : "%{customdata")[0] ?? "";
-    const words = before.split(/[},:]|\bat\b/).pop().replace(/=/g, "").trim();
-    return { title: words || (nested ? `value ${index + 1}` : "value"), values: trace.customdata, index: nested ? index : null };
+    const [before = "", after = ""] = template.split(nested ? `%{customdata[${index}]` : "%{customdata");
+    const words = before.split(/[},:]|<br>|\bat\b/).pop().replace(/=/g, "").trim();
+    const title = words === "of" ? `of ${after.split("}")[1].split("<")[0].trim()}` : words;
+    return { title: title || (nested ? `value ${index + 1}` : "value"), index: nested ? index : null };
   });
 }
 
@@ -37,16 +42,17 @@ function seriesOf(cell) {
   const found = [];
   for (const trace of cell.traces) {
     if (trace.type !== "scatter" || isDrawing(trace)) continue;
-    const count = trace.x.length, band = isBand(trace), half = count / 2;
-    const rows = Array.from({ length: band ? half : count }, (_, k) => ({
-      x: trace.x[k], y: band ? Math.min(trace.y[k], trace.y[count - 1 - k]) : trace.y[k],
+    const count = trace.x.length, band = isBand(trace), own = isOwnPlace(trace), extras = extrasOf(trace);
+    const rows = Array.from({ length: band ? count / 2 : count }, (_, k) => ({
+      x: own ? trace.customdata[k][0] : trace.x[k],
+      y: own ? trace.customdata[k][1] : band ? Math.min(trace.y[k], trace.y[count - 1 - k]) : trace.y[k],
       high: band ? Math.max(trace.y[k], trace.y[count - 1 - k]) : null, digits: [digits(trace.x), digits(trace.y)],
       label: (trace.mode ?? "").includes("text") ? plain(each(trace.text, k)).trim() : null,
-      extras: extrasOf(trace).map(({ values, index }) => (index === null ? values[k] : values[k][index])) }));
-    const words = plain(trace.hovertemplate).includes("%{") || band ? null : plain(trace.hovertemplate).replace(`${trace.name}: `, "");
+      extras: extras.map(({ index }) => (index === null ? trace.customdata[k] : trace.customdata[k][index])) }));
+    const hover = plain(trace.hovertemplate), words = !hover || hover.includes("%{") ? null : hover.replace(`${trace.name}: `, "");
     const last = found.at(-1), end = last?.rows.at(-1);
     if (last?.name === trace.name && rows.length && end?.x === rows[0].x && end?.y === rows[0].y) last.rows.push(...rows.slice(1));
-    else found.push({ name: trace.name ?? "", rows, band, words, extras: extrasOf(trace).map(extra => extra.title) });
+    else found.push({ name: trace.name ?? "", rows, band, words, extras: extras.map(extra => extra.title) });
   }
   const met = new Map();
   for (const series of found) {
@@ -58,6 +64,8 @@ function seriesOf(cell) {
 }
 
 const rising = rows => rows.length > 2 && rows.every((row, k) => row.label === null && (k === 0 || row.x > rows[k - 1].x));
+/** An axis of rows that are named beside it, which is no quantity. */
+const isRows = axis => axis.ticktext?.length > 0 && Array.from(axis.ticktext).every(text => text === "");
 const titleOf = (axis, otherwise) => plain(axis.title?.text) || otherwise;
 
 /** Lines over one axis: a row for each place on it, a column for each line. */
@@ -78,11 +86,11 @@ function wideTable(cell, series, words) {
 /** Points and paths: a row for each point. */
 function longTable(cell, series, xWords, yWords) {
   const extras = [...new Set(series.flatMap(one => one.extras))], named = series.some(one => one.rows.some(row => row.label));
-  const said = series.some(one => one.words), category = cell.y.ticktext && Array.from(cell.y.ticktext).every(text => text === "");
+  const said = series.some(one => one.words), category = isRows(cell.y);
   const columns = ["series", ...extras, ...(named ? ["point"] : []), titleOf(cell.x, "x"), ...(category ? [] : [titleOf(cell.y, "y")]), ...(said ? ["in words"] : [])];
   const rows = series.flatMap(one => one.rows.map(row => [one.name, ...extras.map(extra => row.extras[one.extras.indexOf(extra)]),
     ...(named ? [row.label] : []), xWords?.get(row.x) ?? row.x, ...(category ? [] : [yWords?.get(row.y) ?? row.y]), ...(said ? [one.words] : [])]));
-  return { caption: "Points", columns, rows };
+  return { caption: "Points and paths", columns, rows };
 }
 
 /** A heatmap's own value in a cell: the words written for it, the number behind its color, or the color's own. */
@@ -117,7 +125,7 @@ function contourTable(cell, trace) {
 /** Tables {caption, columns, rows, note} of a prepared figure, each short enough to be read. */
 export function tablesOf(ready) {
   const tables = ready.cells.flatMap(cell => {
-    const series = seriesOf(cell), [xWords, yWords] = [wordsOf(cell.x), wordsOf(cell.y)], wide = series.filter(one => rising(one.rows) && !yWords);
+    const series = seriesOf(cell), [xWords, yWords] = [wordsOf(cell.x), wordsOf(cell.y)], wide = series.filter(one => rising(one.rows) && !yWords).sort((a, b) => a.band - b.band);
     const long = series.filter(one => !wide.includes(one) && one.rows.length);
     return [...cell.traces.filter(trace => trace.type === "heatmap").map(trace => heatTables(cell, trace)),
       ...(wide.length ? [wideTable(cell, wide, xWords)] : []), ...(long.length ? [longTable(cell, long, xWords, yWords)] : []),
@@ -142,7 +150,7 @@ export function csvOf(ready) {
         if (row.label) more.point = row.label;
         if (one.words) more["in words"] = one.words;
         for (const [suffix, value] of one.band ? [[", low", row.y], [", high", row.high]] : [["", row.y]])
-          rows.push({ series: one.name + suffix, ...at, [y]: yWords?.get(value) ?? exact(value, dy), ...more });
+          rows.push({ series: one.name + suffix, ...at, ...(isRows(cell.y) ? {} : { [y]: yWords?.get(value) ?? exact(value, dy) }), ...more });
       }
     for (const trace of cell.traces.filter(trace => trace.type === "heatmap" || trace.type === "contour")) {
       const grid = trace.type === "contour", what = grid ? trace.meta ?? trace.name : trace.name;

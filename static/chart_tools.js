@@ -21,7 +21,8 @@ dialog .actions button { border-color: var(--st-border-color); }
 .data table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
 .data caption { position: sticky; inset-inline-start: 0; padding: 0.5rem 0.75rem; text-align: start; font-weight: 600; }
 .data th, .data td { padding: 0.25rem 0.75rem; text-align: start; white-space: nowrap; border-block-start: 1px solid var(--st-border-color); }
-.data thead th { position: sticky; inset-block-start: 0; background: var(--st-background-color); }
+.data tbody th { position: sticky; inset-inline-start: 0; background: var(--st-background-color); }
+.data thead th { position: sticky; inset-block-start: 0; z-index: 1; background: var(--st-background-color); }
 .data .number { text-align: end; }`;
 const PAGE_STYLE = `
 body { max-width: 60rem; margin: 1.5rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; }
@@ -33,11 +34,11 @@ table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabula
 caption { text-align: left; font-weight: 600; padding: 0.25rem 0; }
 th, td { padding: 0.2rem 0.75rem; text-align: left; white-space: nowrap; border-top: 1px solid rgba(127,135,145,0.5); }
 .number { text-align: right; }`;
-const LINE = 22, HEAD = 10;  // pixels of a line of the title, and around it
+const LINE = 22, HEAD = 10, EDGE = 6;  // pixels of a line of the title, around all of it, and beside it
 const SHARPNESS = 2;  // of what stays an image in an SVG
 
 const nameOf = chart => `zigzag-${chart.key.replace(/[^\w-]+/g, "-")}`;
-const linesOf = chart => chart.caption.innerText.split("\n").filter(Boolean);
+const titleOf = chart => chart.caption.innerText.split("\n")[0] || chart.source.alt;
 const background = () => getComputedStyle(document.querySelector(".stApp") ?? document.body).backgroundColor;
 
 function make(tag, attributes, parent, text) {
@@ -55,44 +56,66 @@ function download(chart, content, ending, type) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Title, figure and the player's marks on any context, `width` x `height` of the figure itself. */
-function paintAll(context, chart, sharpness) {
-  const style = getComputedStyle(chart.node), lines = linesOf(chart), head = lines.length * LINE + HEAD;
+/** The title and what stands under it as lines of runs {text, color, font, left}, as wide as the chart. */
+function headOf(chart) {
+  const ruler = document.createElement("canvas").getContext("2d"), family = getComputedStyle(chart.node).fontFamily, lines = [];
+  let left = Infinity;
+  const write = (node, weight, size) => {
+    for (const child of node.children) {
+      if (child.tagName === "BR" || child.className === "subtitle") left = Infinity;
+      if (child.className === "subtitle") { write(child, "", 14); continue; }
+      const font = `${child.tagName === "B" ? "bold " : weight}${size}px ${family}`, color = getComputedStyle(child).color;
+      ruler.font = font;
+      for (const text of child.textContent.match(/\s*\S+|\s+$/g) ?? []) {
+        const width = ruler.measureText(text).width;
+        if (left + width > chart.width - EDGE) { lines.push([]); left = EDGE; }
+        const word = left === EDGE ? text.trimStart() : text;
+        const last = lines.at(-1).at(-1);
+        if (last?.font === font && last.color === color) last.text += word; else lines.at(-1).push({ text: word, color, font, left });
+        left += ruler.measureText(word).width;
+      }
+    }
+  };
+  write(chart.caption, "600 ", 16);
+  return lines;
+}
+
+const heightOf = (chart, head) => chart.tall + head.length * LINE + HEAD;
+
+/** Title, figure and the player's marks on any context. */
+function paintAll(context, chart, head, sharpness) {
   context.fillStyle = background();
-  context.fillRect(0, 0, chart.width, chart.tall + head);
-  context.fillStyle = style.color;
-  lines.forEach((line, k) => {
-    context.font = `${k ? "" : "600 "}${k ? 14 : 16}px ${style.fontFamily}`;
-    context.fillText(line, 6, LINE * k + 20);
-  });
+  context.fillRect(0, 0, chart.width, heightOf(chart, head));
+  head.forEach((line, k) => line.forEach(({ text, color, font, left }) => {
+    Object.assign(context, { font, fillStyle: color, textAlign: "left", textBaseline: "alphabetic" });
+    context.fillText(text, left, LINE * k + 20);
+  }));
   context.save();
-  context.translate(0, head);
+  context.translate(0, head.length * LINE + HEAD);
   chart.paint(context, sharpness);
   chart.paintMarks(context);
   context.restore();
 }
 
-const heightOf = chart => chart.tall + linesOf(chart).length * LINE + HEAD;
-
 export function svgOf(chart) {
-  const context = new SvgContext(chart.width, heightOf(chart), nameOf(chart)), { root } = context;
+  const head = headOf(chart), context = new SvgContext(chart.width, heightOf(chart, head), nameOf(chart)), { root } = context;
   root.setAttribute("role", "img");
-  for (const [tag, text] of [["desc", chart.source.alt], ["title", linesOf(chart)[0] ?? chart.source.alt]]) {
+  for (const [tag, text] of [["desc", chart.source.alt], ["title", titleOf(chart)]]) {
     const node = document.createElementNS(root.namespaceURI, tag);
     node.textContent = text;
     root.prepend(node);
   }
-  paintAll(context, chart, SHARPNESS);
+  paintAll(context, chart, head, SHARPNESS);
   return new XMLSerializer().serializeToString(root);
 }
 
 function png(chart) {
-  const sheet = document.createElement("canvas"), scale = chart.base.width / chart.width;
+  const sheet = document.createElement("canvas"), scale = chart.base.width / chart.width, head = headOf(chart);
   sheet.width = chart.base.width;
-  sheet.height = Math.round(heightOf(chart) * scale);
+  sheet.height = Math.round(heightOf(chart, head) * scale);
   const context = sheet.getContext("2d");
   context.scale(scale, scale);
-  paintAll(context, chart, scale);
+  paintAll(context, chart, head, scale);
   sheet.toBlob(blob => download(chart, blob, "png"));
 }
 
@@ -108,7 +131,7 @@ function tableNode({ caption, note, columns, rows }) {
 }
 
 function html(chart) {
-  const page = document.implementation.createHTMLDocument(linesOf(chart)[0] ?? chart.source.alt), { head, body } = page;
+  const page = document.implementation.createHTMLDocument(titleOf(chart)), { head, body } = page;
   page.documentElement.lang = "en";
   make("meta", { charset: "utf-8" }, head);
   make("meta", { name: "viewport", content: "width=device-width, initial-scale=1" }, head);
@@ -128,8 +151,8 @@ function html(chart) {
 }
 
 function showTables(chart) {
-  const dialog = make("dialog", { "aria-label": `Data: ${linesOf(chart)[0] ?? chart.key}` }, chart.node);
-  make("h2", {}, dialog, linesOf(chart)[0] ?? chart.key);
+  const dialog = make("dialog", { "aria-label": `Data: ${titleOf(chart)}` }, chart.node);
+  make("h2", {}, dialog, titleOf(chart));
   make("p", {}, dialog, chart.source.alt);
   const actions = make("div", { class: "actions" }, dialog);
   make("button", { type: "button", autofocus: "" }, actions, "Close").onclick = () => dialog.close();
@@ -162,14 +185,15 @@ export function toggle(chart) {
     event.preventDefault();
     event.stopPropagation();
   };
-  chart.tools.onfocusout = event => { if (!chart.tools.contains(event.relatedTarget)) close(chart, menu, false); };
+  menu.addEventListener("focusout", event => { if (!chart.tools.contains(event.relatedTarget)) close(chart, menu, false); });
   chart.menuButton.setAttribute("aria-expanded", "true");
   buttons[0].focus();
 }
 
 function close(chart, menu, refocus = true) {
-  chart.tools.onfocusout = null;
-  menu.remove();
+  if (menu.hidden) return;  // to lose the focus, here or by its removal, would close it once more
+  menu.hidden = true;
   chart.menuButton.setAttribute("aria-expanded", "false");
   if (refocus) chart.menuButton.focus();
+  menu.remove();
 }

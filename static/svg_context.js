@@ -19,7 +19,7 @@ export class SvgContext {
     Object.assign(this, PLAIN);
     this.id = id;  // what the names of its clips begin with: several pictures may stand in one document
     this.root = this.#element("svg", { xmlns: NS, width: short(width), height: short(height),
-      viewBox: `0 0 ${short(width)} ${short(height)}` });
+      viewBox: `0 0 ${short(width)} ${short(height)}`, "xml:space": "preserve" });
     this.parent = this.root;
   }
 
@@ -114,7 +114,7 @@ export class SvgContext {
     const ascent = this.measureText(text).actualBoundingBoxAscent;
     this.#ruler.textBaseline = "alphabetic";  // the only one that all programs know
     y += this.#ruler.measureText(text).actualBoundingBoxAscent - ascent;
-    const [, weight, size, family] = /^(bold|\d+)?\s*([\d.]+)px (.*)$/.exec(this.font), [a, b] = this.#matrix;
+    const [, weight, size, family] = /^(?:(bold|\d+)\s+)?([\d.]+)px (.*)$/.exec(this.font), [a, b] = this.#matrix;
     const angle = Math.atan2(b, a) * 180 / Math.PI, place = this.#at(x, y), [left, top] = place.split(" ");
     this.#element("text", { x: left, y: top, "font-family": family, "font-size": size, "font-weight": weight ?? null,
       "text-anchor": ANCHOR[this.textAlign] ?? null, transform: angle ? `rotate(${short(angle)} ${place})` : null,
@@ -127,7 +127,8 @@ export class SvgContext {
     const sheet = document.createElement("canvas");
     Object.assign(sheet, { width: image.width, height: image.height });
     sheet.getContext("2d").drawImage(image, 0, 0);
-    this.#element("image", { x: short(x), y: short(y), width: short(width), height: short(height),
+    const [left, top] = this.#at(x, y).split(" ");  // pictures are never turned
+    this.#element("image", { x: left, y: top, width: short(width), height: short(height),
       preserveAspectRatio: "none", href: sheet.toDataURL() }, this.parent);
   }
 }

@@ -179,9 +179,10 @@ def batch_figures(start: BatchShares, shown: BatchShares, inputs: Sequence[int],
     for name, title, chance in (("unanimous", titles[0], [2.0 ** (1 - count) for count in inputs]),
                                 ("energy", titles[1], [1 / count for count in inputs])):
         lines = []
-        for shares, opacity in ((start, 0.35), (shown, 1.0)):
-            lines += [Line(f"layer {k + 1}", sizes, getattr(shares, name)[:, k], LAYERS[k], "B = %{x:.0f}: %{y:.0%}",
-                           SYMBOLS[k], opacity=opacity, labeled=opacity == 1.0) for k in range(len(inputs))]
+        for shares, opacity, when in ((start, 0.35, ", at the start"), (shown, 1.0, "")):
+            lines += [Line(f"layer {k + 1}{when}", sizes, getattr(shares, name)[:, k], LAYERS[k],
+                           "B = %{x:.0f}: %{y:.0%}", SYMBOLS[k], opacity=opacity, labeled=opacity == 1.0)
+                      for k in range(len(inputs))]
         axis = "rows with one sign" if name == "unanimous" else "energy along the inputs' mean"
         shapes = [_level(level, LAYERS[k]) for k, level in enumerate(chance)]
         figures.append(_figure(lines, title, height, x, {

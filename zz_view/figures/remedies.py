@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from zz_core.remedies import REMEDIES, Lane
-from zz_view.figures.trajectories import RINGS, Window, thinned, window_around
-from zz_view.theme import CENTERED, FAINT, GREY, RAW, drawn
+from zz_view.figures.trajectories import HEIGHT, RINGS, Window, thinned, window_around
+from zz_view.theme import CENTERED, DRAWING, FAINT, GREY, RAW, drawn
 
 OTHERS = ("#6C6FD8", "#A67C00", "#1A91A3", "#A8705A")  # of lanes that are neither raw nor zero-centered; 3:1 on both
 OVER_SEEDS, EXACT = "median, and its 95 % interval over the seeds", "one exact run each: the full batch draws nothing"
@@ -154,7 +154,7 @@ def rates_figure(curves: Sequence[RateCurve], critical: bool, title: str, height
             at, steps = curve.rates[curve.best], max(curve.steps[curve.best], 1)
             traces.append({"type": "scatter", "name": f"{curve.name}, chosen", "x": [at], "y": [steps],
                            "mode": "markers", "marker": {"symbol": "circle-open", "size": 17, "color": curve.color,
-                                                         "line": {"width": 2.2}}, "hoverinfo": "skip"})
+                                                         "line": {"width": 2.2}}, "hoverinfo": "skip", "meta": DRAWING})
             notes.append(_note(f"{curve.name}: {at:.2g}", math.log10(at), math.log10(steps), curve.color,
                                xanchor="center", yshift=-20))
     if any(np.isinf(curve.steps).any() for curve in curves):
@@ -243,7 +243,7 @@ def paths_figure(ground: Ground, paths: Mapping[str, np.ndarray], colors: Mappin
     heights = np.sqrt(np.maximum(ground.excess, 0))
     top = float(np.nanmax(heights)) or 1.0
     traces = [{"type": "contour", "x": x, "y": y, "z": heights.astype(np.float32), "name": "loss", "showscale": False,
-               "hoverinfo": "skip", "contours": {"start": top / RINGS, "end": top, "size": top / RINGS},
+               "hoverinfo": "skip", "meta": HEIGHT, "contours": {"start": top / RINGS, "end": top, "size": top / RINGS},
                "colorscale": [[0, "rgba(127,135,145,0)"], [1, "rgba(127,135,145,0.34)"]],
                "line": {"width": 0.6, "color": FAINT}}]
     for key, path in paths.items():
