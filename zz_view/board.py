@@ -28,7 +28,7 @@ def _version() -> str:
 
 _component = st.components.v2.component(
     "zigzag_board", html=_text("board.html"), css=_text("board.css"),
-    js=f'const TOOLS = "chart_tools.js?v={_version()}";\n{_text("figure.js", "board.js")}')
+    js=f'const TOOLS = "chart_tools.js?v={_version()}";\n{_text("colors.js", "figure.js", "board.js")}')
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ def test_a_canvas_draws_all_that_plotly_would(page, settle):
         for (let k = 0; k < data.length; k += 4) {
             const is = (...color) => data[k + 3] > 200 && color.every((c, j) => Math.abs(data[k + j] - c) < 12)
             if (is(0xA6, 0x41, 0x8F)) found.path = (found.path ?? 0) + 1
-            if (is(0x7F, 0x87, 0x91)) found.ends = (found.ends ?? 0) + 1
+            if (is(0x6A, 0x71, 0x79)) found.ends = (found.ends ?? 0) + 1
             if (data[k + 3] > 20 && data[k + 3] < 120) found.contours = (found.contours ?? 0) + 1
         }
         return found

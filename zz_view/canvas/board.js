@@ -19,7 +19,7 @@ function write(node, html) {
     for (const run of runsOf(line, "")) {
       const span = element(run.bold ? "b" : "span", {}, node);
       span.textContent = run.text;
-      span.style.color = run.color;
+      span.style.color = run.color && legible(run, getComputedStyle(node));
     }
   });
 }
@@ -65,13 +65,19 @@ class Chart {
     this.source = data;
     this.ready = prepared(data.figure);
     this.steps = data.marks.map(mark => ({ ...mark, ...Object.fromEntries(["x", "y", "dx", "dy"].filter(n => n in mark).map(n => [n, unpacked(mark[n])])) }));
-    const { title, margin, height } = data.figure.layout;
-    write(this.caption, title?.text ?? "");
-    if (title?.subtitle?.text) write(element("div", { class: "subtitle" }, this.caption), title.subtitle.text);
+    const { margin, height } = data.figure.layout;
+    this.head();
     this.margin = { ...margin, t: TOP };
     this.height = height - margin.t + TOP;
     this.base.setAttribute("aria-label", data.alt);
     this.draw();
+  }
+
+  /** The title, and what stands under it. */
+  head() {
+    const { title } = this.source.figure.layout;
+    write(this.caption, title?.text ?? "");
+    if (title?.subtitle?.text) write(element("div", { class: "subtitle" }, this.caption), title.subtitle.text);
   }
 
   get zoomed() { return shared.zooms.get(this.link); }
@@ -105,6 +111,7 @@ class Chart {
   /** The figure without the player's marks, on the canvas or on what writes a file. */
   paint(context, dpr) {
     const style = getComputedStyle(this.node);
+    Object.assign(this.ready, { style, paper: paperOf(style) });
     drawFigure(context, this.ready, style.color, style.fontFamily, dpr);
   }
 
@@ -124,7 +131,7 @@ class Chart {
     context.beginPath();
     context.rect(box.left, box.top, box.width, box.height);
     context.clip();
-    this.present = this.steps.map(mark => drawMark(context, mark, t, cell.x, cell.y)).filter(Boolean);
+    this.present = this.steps.map(mark => drawMark(context, mark, t, cell)).filter(Boolean);
     context.restore();
   }
 
@@ -223,8 +230,8 @@ class Chart {
   }
 }
 
-function drawMark(context, mark, t, xaxis, yaxis) {
-  const { kind, color, x, y, dx, dy } = mark, px = xaxis.toPixel(x[t]), py = yaxis.toPixel(y[t]);
+function drawMark(context, mark, t, cell) {
+  const { kind, x, y, dx, dy } = mark, { x: xaxis, y: yaxis } = cell, color = kind === "outline" ? mark.color : visible(mark.color, 1, cell).color, px = xaxis.toPixel(x[t]), py = yaxis.toPixel(y[t]);
   if (!Number.isFinite(px) || !Number.isFinite(py)) return null;
   context.fillStyle = context.strokeStyle = color;
   if (kind === "outline") {
@@ -267,7 +274,7 @@ class Board {
     this.wire();
     new ResizeObserver(() => this.share()).observe(this.area);
     // Streamlit's colors come as properties that are inherited: the transition tells that the theme has changed
-    root.ontransitionend = event => { if (event.target === root && event.propertyName === "color") this.charts.forEach(chart => chart.draw()); };
+    root.ontransitionend = event => { if (event.target === root && event.propertyName === "color") this.charts.forEach(chart => { chart.head(); chart.draw(); }); };
   }
 
   get step() { return Math.min(shared.steps.get(this.group) ?? 0, this.last); }

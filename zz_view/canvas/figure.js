@@ -135,6 +135,11 @@ function arrange(ready, width, height, margin, views) {
 }
 
 function drawFigure(context, ready, ink, font, dpr) {
+  ready.placed = [];  // boxes of the words written so far
+  for (const cell of ready.cells) {
+    const contour = cell.traces.find(trace => trace.type === "contour");
+    Object.assign(cell, { ink, ground: contour && ready.paper ? blended(contour.colorscale.at(-1)[1], ready.paper) : ready.paper });
+  }
   for (const cell of ready.cells) drawCell(context, ready, cell, ink, font, dpr);
   for (const annotation of ready.layout.annotations ?? []) drawAnnotation(context, ready, annotation, ink, font);
 }
@@ -160,7 +165,7 @@ function drawCell(context, ready, cell, ink, font, dpr) {
   }
   for (const shape of shapes) if (shape.layer !== "below") drawShape(context, shape, cell, box);
   context.restore();
-  for (const trace of traces) if (trace.type === "scatter") drawScatterMarks(context, trace, cell, box, ink, font);
+  for (const trace of traces) if (trace.type === "scatter") drawScatterMarks(context, trace, cell, box, ink, font, ready);
   drawLabels(context, cell, box, ink, font);
 }
 
@@ -271,20 +276,22 @@ function drawHeatmap(context, trace, { x, y }, font) {
     const ends = [edge(y, trace.y0 + (j - 0.5) * trace.dy), edge(y, trace.y0 + (j + 0.5) * trace.dy)], top = Math.min(...ends), height = Math.abs(ends[1] - ends[0]);
     for (let i = 0; i < row.length; i++) {
       const left = columns[i], width = columns[i + 1] - left;
-      context.fillStyle = colorAt(trace.colorscale, (row[i] - trace.zmin) / span);
+      const color = context.fillStyle = colorAt(trace.colorscale, (row[i] - trace.zmin) / span);
       context.fillRect(left, top, Math.max(1, width - gapX), Math.max(1, height - gapY));
       if (trace.texttemplate && trace.text) {
-        context.fillStyle = trace.textfont?.color ?? "white";
+        context.fillStyle = contrast(color, "#ffffff") >= 4.5 ? "#ffffff" : "#000000";
         context.fillText(trace.text[j][i], left + width / 2, top + height / 2);
       }
     }
   });
 }
 
-function drawScatterLines(context, trace, { x, y }) {
+function drawScatterLines(context, trace, cell) {
+  const { x, y } = cell;
   if (!(trace.mode ?? "lines").includes("lines")) return;
   context.save();
-  context.globalAlpha = trace.opacity ?? 1;
+  const pen = visible(trace.line?.color ?? "#7f8791", trace.opacity ?? 1, cell);
+  context.globalAlpha = pen.alpha;
   context.lineJoin = "round";
   context.beginPath();
   let drawing = false;
@@ -298,7 +305,7 @@ function drawScatterLines(context, trace, { x, y }) {
   }
   if (trace.fill === "toself") { context.fillStyle = trace.fillcolor; context.fill(); }
   if ((trace.line?.width ?? 2) > 0) {
-    context.strokeStyle = trace.line?.color ?? "grey";
+    context.strokeStyle = pen.color;
     context.lineWidth = trace.line?.width ?? 2;
     context.setLineDash(dashOf(trace.line));
     context.stroke();
@@ -309,39 +316,67 @@ function drawScatterLines(context, trace, { x, y }) {
 const dashOf = line => ({ dash: [9, 6], dot: [2, 4], dashdot: [9, 4, 2, 4] })[line?.dash] ?? [];
 const each = (value, k) => (Array.isArray(value) || ArrayBuffer.isView(value) ? value[k] : value);
 
-function drawScatterMarks(context, trace, { x, y }, box, ink, font) {
+function drawScatterMarks(context, trace, cell, box, ink, font, ready) {
+  const { x, y } = cell;
   const mode = trace.mode ?? "lines";
   if (!mode.includes("markers") && !mode.includes("text")) return;
   for (let k = 0; k < trace.x.length; k++) {
     const px = x.toPixel(trace.x[k]), py = y.toPixel(trace.y[k]);
     if (!(px >= box.left - 1 && px <= box.left + box.width + 1 && py >= box.top - 1 && py <= box.top + box.height + 1)) continue;
-    if (mode.includes("markers")) drawMarker(context, trace, k, px, py);
-    if (mode.includes("text")) drawBesides(context, each(trace.text, k), each(trace.textposition, k), px, py, ink, `${trace.textfont?.size ?? 14}px ${font}`);
+    if (mode.includes("markers")) drawMarker(context, trace, k, px, py, cell);
+    if (mode.includes("text")) drawBesides(context, each(trace.text, k), each(trace.textposition, k), px, py, ink, `${trace.textfont?.size ?? 14}px ${font}`, ready);
   }
 }
 
-function drawBesides(context, text, position, px, py, ink, font) {
+function drawBesides(context, text, position, px, py, ink, font, ready) {
   context.font = font;
   context.fillStyle = ink;
   context.textBaseline = "middle";
   context.textAlign = position?.includes("left") ? "right" : position?.includes("right") ? "left" : "center";
   const aside = context.textAlign === "center" ? 0 : context.textAlign === "left" ? 5 : -5;
   const lift = position?.includes("top") ? -16 : position?.includes("bottom") ? 16 : 0;
-  context.fillText(text, px + aside, py + lift);
+  const { width } = context.measureText(text), start = px + aside - ({ right: width, center: width / 2 }[context.textAlign] ?? 0);
+  ready.placed.push({ left: start, top: py + lift - 8, right: start + width, bottom: py + lift + 8 });
+  writeOver(context, text, px + aside, py + lift, ready.paper);
 }
 
-function drawMarker(context, trace, k, px, py) {
-  const marker = trace.marker ?? {}, color = each(marker.color, k) ?? trace.line?.color ?? "grey", symbol = each(marker.symbol, k) ?? "circle";
+/** Words with the paper's color around them: a line that they cover does not strike them out. */
+function writeOver(context, text, x, y, paper) {
+  if (paper) {
+    context.save();
+    Object.assign(context, { strokeStyle: paper, lineWidth: 3, lineJoin: "round", globalAlpha: 0.8 });
+    context.strokeText(text, x, y);
+    context.restore();
+  }
+  context.fillText(text, x, y);
+}
+
+const paperOf = style => style.getPropertyValue("--st-background-color").trim();
+
+/** A line's hue as words are written in it, which need 4.5:1 (WCAG 2, 1.4.3); a glyph keeps the hue of what it stands for. */
+const legible = ({ text, color }, style) => (/[\p{L}\d]/u.test(text) ? reaching(4.5, color, 1, paperOf(style), style.color) : color);
+
+/** Color and opacity of a line or a marker, which need 3:1 (WCAG 2, 1.4.11) on what is behind: stronger first, and only
+ * then another hue. What is meant to be faint stays so, and a ring in black and white is seen on anything. */
+function visible(color, alpha, { ground, ink }) {
+  if (alpha < 0.5 || !ground || /^#(0{6}|f{6})$/i.test(color)) return { color, alpha };
+  const strong = [alpha, (alpha + 1) / 2, 1].find(one => one === 1 || reaching(3, color, one, ground, ink) === color);
+  return { color: reaching(3, color, strong, ground, ink), alpha: strong };
+}
+
+function drawMarker(context, trace, k, px, py, cell) {
+  const marker = trace.marker ?? {}, color = each(marker.color, k) ?? trace.line?.color ?? "#7f8791", symbol = each(marker.symbol, k) ?? "circle";
   const radius = (each(marker.size, k) ?? 6) / 2;
   context.save();
-  context.globalAlpha = trace.opacity ?? 1;
+  const pen = visible(color, trace.opacity ?? 1, cell);
+  context.globalAlpha = pen.alpha;
   context.translate(px, py);
   context.rotate((each(marker.angle, k) ?? 0) * Math.PI / 180);
   context.beginPath();
   if (symbol.startsWith("circle")) context.arc(0, 0, radius, 0, 2 * Math.PI);
   else outlineOf(symbol.replace("-open", ""), radius).forEach(([a, b], n) => (n ? context.lineTo(a, b) : context.moveTo(a, b)));
   context.closePath();
-  context.strokeStyle = context.fillStyle = color;
+  context.strokeStyle = context.fillStyle = pen.color;
   context.lineWidth = marker.line?.width || 1.6;
   if (symbol.endsWith("-open")) context.stroke(); else context.fill();
   context.restore();
@@ -403,14 +438,25 @@ function drawAnnotation(context, ready, annotation, ink, font) {
   const total = widths.reduce((a, b) => a + b, 0);
   let left = px + (annotation.xshift ?? 0) - (annotation.xanchor === "right" ? total : annotation.xanchor === "left" ? 0 : total / 2);
   left = Math.max(2, Math.min(left, box.left + box.width + 14 - total));
-  const top = py - (annotation.yshift ?? 0) + (annotation.yanchor === "top" ? 0.6 * size : annotation.yanchor === "bottom" ? -0.6 * size : 0);
+  const wanted = py - (annotation.yshift ?? 0) + (annotation.yanchor === "top" ? 0.6 * size : annotation.yanchor === "bottom" ? -0.6 * size : 0);
+  const top = freeRow(ready.placed, left, total, wanted, size + 3, box);
   context.textAlign = "left"; context.textBaseline = "middle";
   runs.forEach((run, k) => {
     context.font = `${run.bold ? "bold " : ""}${size}px ${font}`;
-    context.fillStyle = run.color;
-    context.fillText(run.text, left, top);
+    context.fillStyle = legible(run, ready.style);
+    writeOver(context, run.text, left, top, ready.paper);
     left += widths[k];
   });
+}
+
+/** Where words of this width and height hide none that stand already: as wanted, or a row or two above or below. */
+function freeRow(placed, left, width, wanted, height, box) {
+  const at = [0, -1, 1, -2, 2].map(rows => wanted + rows * height).map(middle =>
+    ({ middle, left, right: left + width, top: middle - height / 2, bottom: middle + height / 2 }));
+  const inside = at.filter(({ top, bottom }, k) => !k || (top >= box.top && bottom <= box.top + box.height));
+  const free = inside.find(one => placed.every(other => one.left >= other.right || one.right <= other.left || one.top >= other.bottom || one.bottom <= other.top));
+  placed.push(free ?? at[0]);
+  return (free ?? at[0]).middle;
 }
 
 /** The hover text nearest to a pixel, and where it belongs; null where nothing is near. */
