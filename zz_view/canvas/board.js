@@ -3,7 +3,7 @@
 const PLAY = "M8 5v14l11-7z", PAUSE = "M6 5h4v14H6zm8 0h4v14h-4z";
 const WHOLE_RUN = 12000;  // milliseconds that playing a long run takes
 const TOP = 8;  // pixels above a plot: titles are text of the page, so that they wrap
-const shared = (window.zigzagLab ??= { steps: new Map(), zooms: new Map(), boards: new Map(), drawn: 0 });
+const shared = (window.zigzagLab ??= { steps: new Map(), zooms: new Map(), boards: new Map(), drawn: 0, speed: 1 });
 
 function element(tag, attributes, parent) {
   const node = document.createElement(tag);
@@ -169,9 +169,9 @@ class Chart {
       if (event.key === "+" || event.key === "=") this.scale(0.8, middle);
       else if (event.key === "-") this.scale(1.25, middle);
       else if (event.key === "0" || event.key === "Escape") this.zoom(null);
-      else if (event.key === " ") this.board.toggle?.();
-      else if (event.key === "ArrowLeft") this.board.go(this.board.step - 1);
-      else if (event.key === "ArrowRight") this.board.go(this.board.step + 1);
+      else if (event.key === " " && this.board.playing) this.board.playing.toggle();
+      else if (event.key === "ArrowLeft") this.board.walk(-1);
+      else if (event.key === "ArrowRight") this.board.walk(1);
       else return;
       event.preventDefault();
     };
@@ -269,6 +269,7 @@ class Board {
     this.player = root.querySelector(".player");
     this.range = root.querySelector("input");
     this.words = root.querySelector(".words");
+    this.speed = root.querySelector("select");
     this.playButton = root.querySelector('[data-do="play"]');
     this.timer = null;
     this.wire();
@@ -283,7 +284,6 @@ class Board {
     this.group = data.group;
     this.last = data.last;
     this.sentences = data.words;
-    this.toggle = data.words ? () => (this.timer ? this.pause() : this.play()) : null;
     const together = shared.boards.get(this.group) ?? new Set();
     shared.boards.set(this.group, together.add(this));
     this.narrowest = data.narrowest;
@@ -297,6 +297,7 @@ class Board {
       this.charts.get(chart.key).update(chart, this);
     }
     this.range.max = this.last;
+    this.speed.value = shared.speed;
     this.tell();
     shared.drawn += 1;
   }
@@ -320,6 +321,16 @@ class Board {
     this.words.textContent = this.sentences[this.step];
   }
 
+  /** The board of this group that has the player; undefined where there is none. */
+  get playing() { return [...shared.boards.get(this.group)].find(board => board.sentences && board.root.isConnected); }
+
+  toggle() { if (this.timer) this.pause(); else this.play(); }
+
+  walk(steps) {
+    this.playing?.pause();
+    this.go(this.step + steps);
+  }
+
   go(step) {
     shared.steps.set(this.group, Math.max(0, Math.min(this.last, step)));
     this.tell();
@@ -338,7 +349,7 @@ class Board {
 
   play() {
     if (this.step === this.last) this.go(0);
-    const start = this.step === this.last ? 0 : this.step, wait = Math.min(250, WHOLE_RUN / Math.max(1, this.last));
+    const start = this.step === this.last ? 0 : this.step, wait = Math.min(250, WHOLE_RUN / Math.max(1, this.last)) / shared.speed;
     let began = null;
     const frame = now => {
       began ??= now;
@@ -360,6 +371,10 @@ class Board {
         this.go(actions[button.dataset.do]());
       };
     }
+    this.speed.onchange = () => {
+      shared.speed = Number(this.speed.value);
+      if (this.timer) { this.pause(); this.play(); }
+    };
     this.range.oninput = () => { this.pause(); this.go(Number(this.range.value)); };
     this.range.onkeydown = event => {
       if (event.key === " ") { event.preventDefault(); this.toggle(); }
