@@ -1,5 +1,9 @@
 """Every page in a real browser: nothing breaks, nothing overflows, the player moves, the themes differ."""
+import re
+
 import pytest
+
+from tests.browser import labels
 
 PAGES = ["/", "/trajectories", "/gradient-signs", "/batch-averaging", "/geometry", "/saturation", "/remedies",
          "/deep-network"]
@@ -13,17 +17,19 @@ def exceptions(page) -> list[str]:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_loads_without_errors_fits_every_width_and_names_its_charts(page, settle, path):
+    labels.record(page)
     page.goto(path)
     settle(page)
-    assert exceptions(page) == []
+    assert exceptions(page) == [] and labels.troubles(page) == []
     names = page.eval_on_selector_all('[data-testid="stPlotlyChart"]', """charts => charts.map(c =>
         (c.closest('[aria-label]') || c.querySelector('[aria-label], [alt]'))?.getAttribute('aria-label') || '')""")
     names += [canvas.get_attribute("aria-label") or "" for canvas in page.locator(".board canvas.base").all()]
-    assert len(names) >= 2 and all(len(name) > 20 for name in names), names
+    assert len(names) >= 2 and all(len(name) > 20 and re.search(r"\d", name) for name in names), names  # of the run
     for width in (1920, 768, 390):
         page.set_viewport_size({"width": width, "height": 900})
         settle(page)
         assert not page.evaluate(WIDER), f"scrolls sideways at {width} px"
+        assert labels.troubles(page) == [], f"at {width} px"
     assert page.zz_errors == []
 
 
@@ -183,6 +189,18 @@ def test_a_canvas_draws_all_that_plotly_would(page, settle):
     }""")
     assert colors["path"] > 50 and colors["ends"] > 40 and colors["contours"] > 20_000
     assert page.zz_errors == []
+
+
+def test_words_that_lie_on_each_other_or_are_cut_off_would_be_found(page, settle):
+    labels.record(page)
+    page.goto("/trajectories")
+    settle(page)
+    page.locator(".st-key-losses canvas.base").evaluate("""canvas => {
+        const context = canvas.getContext('2d')
+        for (const x of [100, 120, canvas.width - 4]) context.fillText('a label', x, 100)
+    }""")
+    assert [words.split(": ")[1] for words in labels.troubles(page)] == ['"a label" lies on "a label"',
+                                                                         '"a label" is cut off']
 
 
 def test_both_themes_are_drawn(browser, server, settle):
