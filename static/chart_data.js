@@ -93,8 +93,11 @@ function longTable(cell, series, xWords, yWords) {
   return { caption: "Points and paths", columns, rows };
 }
 
-/** A heatmap's own value in a cell: the words written for it, the number behind its color, or the color's own. */
-const cellValue = (trace, j, i) => trace.text?.[j]?.[i] ?? trace.customdata?.[j]?.[i] ?? trace.z[j][i];
+/** A heatmap's own value in a cell: the number behind its color, the words written for it, or the color's own number. */
+function cellValue(trace, j, i) {
+  const number = trace.customdata?.[j]?.[i], words = trace.text?.[j]?.[i];
+  return Number.isFinite(number) ? number : words ?? (number === undefined ? trace.z[j][i] : "");
+}
 
 function heatTables(cell, trace) {
   const [xWords, yWords] = [wordsOf(cell.x), wordsOf(cell.y)], count = trace.z[0]?.length ?? 0, caption = plain(trace.name);

@@ -200,14 +200,18 @@ function drawLabels(context, { x, y }, box, ink, font) {
     }
   }
   context.textAlign = "right"; context.textBaseline = "middle";
-  for (const tick of ticksOf(y)) context.fillText(tick.text, box.left - 7, y.toPixel(y.fromLinear(tick.at)));
+  let widest = 0;
+  for (const tick of ticksOf(y)) {
+    context.fillText(tick.text, box.left - 7, y.toPixel(y.fromLinear(tick.at)));
+    widest = Math.max(widest, context.measureText(tick.text).width);
+  }
   context.font = `14px ${font}`;
   context.textAlign = "center"; context.textBaseline = "top";
   if (x.title?.text) context.fillText(plain(x.title.text), box.left + box.width / 2, box.top + box.height + 24);
   if (y.title?.text) {
     const lines = y.title.text.split("<br>");
     context.save();
-    context.translate(Math.max(9 + 8 * (lines.length - 1), box.left - 48 - 8 * (lines.length - 1)), box.top + box.height / 2);
+    context.translate(Math.max(9 + 8 * (lines.length - 1), box.left - Math.max(48, widest + 17) - 8 * (lines.length - 1)), box.top + box.height / 2);
     context.rotate(-Math.PI / 2);
     context.textBaseline = "middle";
     lines.forEach((line, k) => context.fillText(plain(line), 0, 16 * (k - (lines.length - 1) / 2)));
@@ -265,7 +269,7 @@ function colorAt(scale, share) {
   return found;
 }
 
-function drawHeatmap(context, trace, { x, y }, font) {
+function drawHeatmap(context, trace, { x, y, ink }, font) {
   const gapX = trace.xgap ?? 0, gapY = trace.ygap ?? 0, span = trace.zmax - trace.zmin;
   // cells end on whole pixels, or their blurred edges would draw stripes
   const edge = (axis, value) => Math.round(axis.toPixel(value));
@@ -276,10 +280,13 @@ function drawHeatmap(context, trace, { x, y }, font) {
     const ends = [edge(y, trace.y0 + (j - 0.5) * trace.dy), edge(y, trace.y0 + (j + 0.5) * trace.dy)], top = Math.min(...ends), height = Math.abs(ends[1] - ends[0]);
     for (let i = 0; i < row.length; i++) {
       const left = columns[i], width = columns[i + 1] - left;
-      const color = context.fillStyle = colorAt(trace.colorscale, (row[i] - trace.zmin) / span);
-      context.fillRect(left, top, Math.max(1, width - gapX), Math.max(1, height - gapY));
+      const color = Number.isNaN(row[i]) ? null : colorAt(trace.colorscale, (row[i] - trace.zmin) / span);
+      if (color) {  // else a gap
+        context.fillStyle = color;
+        context.fillRect(left, top, Math.max(1, width - gapX), Math.max(1, height - gapY));
+      }
       if (trace.texttemplate && trace.text) {
-        context.fillStyle = contrast(color, "#ffffff") >= 4.5 ? "#ffffff" : "#000000";
+        context.fillStyle = !color ? ink : contrast(color, "#ffffff") >= 4.5 ? "#ffffff" : "#000000";
         context.fillText(trace.text[j][i], left + width / 2, top + height / 2);
       }
     }
@@ -313,7 +320,7 @@ function drawScatterLines(context, trace, cell) {
   context.restore();
 }
 
-const dashOf = line => ({ dash: [9, 6], dot: [2, 4], dashdot: [9, 4, 2, 4] })[line?.dash] ?? [];
+const dashOf = line => ({ dash: [9, 6], dot: [2, 4], dashdot: [9, 4, 2, 4], longdash: [16, 6], longdashdot: [16, 5, 2, 5] })[line?.dash] ?? [];
 const each = (value, k) => (Array.isArray(value) || ArrayBuffer.isView(value) ? value[k] : value);
 
 function drawScatterMarks(context, trace, cell, box, ink, font, ready) {
@@ -387,6 +394,8 @@ function outlineOf(symbol, r) {
   if (symbol === "diamond") return [[0, -1.3 * r], [1.3 * r, 0], [0, 1.3 * r], [-1.3 * r, 0]];
   if (symbol === "arrow") return [[0, 0], [0.8 * r, 2 * r], [0, 1.5 * r], [-0.8 * r, 2 * r]];
   if (symbol === "triangle-up") return [[0, -1.2 * r], [1.1 * r, 0.9 * r], [-1.1 * r, 0.9 * r]];
+  if (symbol === "cross") return [[-r, -0.4 * r], [-0.4 * r, -0.4 * r], [-0.4 * r, -r], [0.4 * r, -r], [0.4 * r, -0.4 * r], [r, -0.4 * r],
+    [r, 0.4 * r], [0.4 * r, 0.4 * r], [0.4 * r, r], [-0.4 * r, r], [-0.4 * r, 0.4 * r], [-r, 0.4 * r]];
   if (symbol === "x") return [[-r, -r], [0, -0.4 * r], [r, -r], [0.4 * r, 0], [r, r], [0, 0.4 * r], [-r, r], [-0.4 * r, 0]];
   if (symbol === "star") return Array.from({ length: 10 }, (_, k) => {
     const size = 1.4 * (k % 2 ? 0.45 * r : r), angle = k * Math.PI / 5;
@@ -470,7 +479,7 @@ function hoverAt(ready, px, py) {
       if (trace.type === "heatmap") {
         const i = Math.round((x.fromPixel(px) - trace.x0) / trace.dx), j = Math.round((y.fromPixel(py) - trace.y0) / trace.dy);
         if (trace.z[j]?.[i] === undefined) continue;
-        const values = { x: trace.x0 + i * trace.dx, y: trace.y0 + j * trace.dy, z: trace.z[j][i], text: trace.text?.[j]?.[i], customdata: trace.customdata?.[j]?.[i] };
+        const values = { x: wordAt(x, trace.x0 + i * trace.dx), y: wordAt(y, trace.y0 + j * trace.dy), z: trace.z[j][i], text: trace.text?.[j]?.[i], customdata: trace.customdata?.[j]?.[i] };
         return { px, py, text: filled(trace.hovertemplate, values) };
       }
       if (trace.type !== "scatter") continue;
@@ -485,9 +494,13 @@ function hoverAt(ready, px, py) {
   }
   if (!best) return null;
   const { trace, k } = best;
-  const values = { x: trace.x[k], y: trace.y[k], text: each(trace.text, k), customdata: trace.customdata?.[k] };
+  const { x, y } = ready.cells.find(cell => cell.traces.includes(trace));
+  const values = { x: wordAt(x, trace.x[k]), y: trace.y[k], text: each(trace.text, k), customdata: trace.customdata?.[k] };
   return { px: best.px, py: best.py, text: filled(trace.hovertemplate, values) };
 }
+
+/** What stands at the axis for this value, where that is a word. */
+const wordAt = (axis, value) => (axis.ticktext && axis.tickvals ? axis.ticktext[axis.tickvals.indexOf(value)] || value : value);
 
 function filled(template, values) {
   return template.replace(/<extra>.*<\/extra>/, "").replace(/%\{(\w+)(?:\[(\d+)\])?(?::([^}]*))?\}/g, (_, name, index, format) =>
