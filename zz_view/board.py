@@ -5,6 +5,7 @@ this dashboard uses, in a tenth of that, keeps the visitor's zoom over reruns, a
 """
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,14 +22,20 @@ def _text(*names: str) -> str:
     return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
 
 
+def _script(*names: str) -> str:
+    """Without indentation and comments: Streamlit sends it along with each board, at every rerun."""
+    lines = (re.sub(r"  // .*", "", line).strip() for line in _text(*names).split("\n"))
+    return "\n".join(line for line in lines if line and not line.startswith(("//", "/*", "* ")))
+
+
 def _version() -> str:
     """Of the files that the browser fetches: an upgrade must not meet those that it kept."""
     return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(_STATIC.glob("*.js")))).hexdigest()[:12]
 
 
 _component = st.components.v2.component(
-    "zigzag_board", html=_text("board.html"), css=_text("board.css"),
-    js=f'const TOOLS = "chart_tools.js?v={_version()}";\n{_text("colors.js", "figure.js", "board.js")}')
+    "zigzag_board", html=_script("board.html"), css=_text("board.css"),
+    js=f'const TOOLS = "chart_tools.js?v={_version()}";\n{_script("colors.js", "figure.js", "board.js")}')
 
 
 @dataclass(frozen=True)
