@@ -76,7 +76,8 @@ def test_shares_are_drawn_in_percent_with_their_intervals_and_gaps():
     figure = go.Figure(figures.mixed_share_figure(found, RAW, 0.5, "A sentence"))
     np.testing.assert_allclose(trace(figure, "error across the mean").y, [0, 50, 100])
     np.testing.assert_array_equal(trace(figure, "at the optimum, noisy").x, [1, 4])
-    np.testing.assert_allclose(trace(figure, "interval").y, [-2, 48, 98, 102, 52, 2], atol=1e-4)
+    band = trace(figure, "error across the mean, 95 % interval")
+    np.testing.assert_allclose(band.y, [-2, 48, 98, 102, 52, 2], atol=1e-4)
     assert figure.layout.xaxis.type == "log" and "batch size" in figure.layout.xaxis.title.text
     assert "gradients" in figure.layout.yaxis.title.text and "%" in figure.layout.yaxis.title.text
     texts = [note.text for note in figure.layout.annotations]

@@ -62,7 +62,7 @@ def test_shares_against_the_batch_size_with_chance_levels():
     start = BatchShares(sizes, np.full((3, 2), 0.5), np.full((3, 2), np.nan))
     shown = BatchShares(sizes, np.array([[0, 1], [0, 0.5], [0, 0.7]]), np.full((3, 2), 0.3))
     unanimous, energy = figures.batch_figures(start, shown, (4, 2), 30, ("Signs", "Energy"))
-    assert names(unanimous) == ["layer 1", "layer 2"] * 2
+    assert names(unanimous) == ["layer 1, at the start", "layer 2, at the start", "layer 1", "layer 2"]
     np.testing.assert_allclose(unanimous["data"][3]["y"], shown.unanimous[:, 1])
     assert [shape["y0"] for shape in unanimous["layout"]["shapes"]] == [2**-3, 2**-1]
     assert [shape["y0"] for shape in energy["layout"]["shapes"]] == [1 / 4, 1 / 2]

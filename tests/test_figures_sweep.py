@@ -59,7 +59,7 @@ def test_words_stand_under_the_points():
 
 
 def test_nothing_to_draw_is_an_empty_picture():
-    assert drawn([]).layout.title.text == "A sentence"
+    assert drawn([]).layout.title.text == "A sentence" and len(drawn([]).data) == 1  # the axes stand on it
     assert drawn([Line("raw", [None, None, None], NOTHING)]).layout.annotations == ()
 
 

@@ -70,7 +70,7 @@ def test_scripts_are_served_by_their_digest_and_nothing_else_is(monkeypatch):
     monkeypatch.setattr(assets, "_served", False)  # as it is after the test, too
     app = Starlette(routes=[assets.route()])
     names = ("figure.js", "board.js")
-    (address,) = re.findall(r'new URL\("([^"]+)"', assets._fetching(names))
+    (address,) = re.findall(r'new URL\("(canvas/[^"]+)"', assets._fetching(names))
     status, headers, body = fetch(app, f"/{address}")
     assert status == 200 and body.decode() == assets.text(*names)
     assert headers["content-type"].startswith("text/javascript") and "immutable" in headers["cache-control"]

@@ -6,6 +6,7 @@ sends them along.
 """
 import hashlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import streamlit as st
@@ -42,17 +43,19 @@ def _script(request: Request) -> Response:
     if not {*names} <= {file.name for file in _HERE.glob("*.js")}:
         return Response("There is no such script.", 404, media_type="text/plain")
     # an older digest, of a page that was open while the server was renewed, gets what there is
-    kept = _FOREVER if request.path_params["digest"] == _digest(names) else {"Cache-Control": "no-store"}
+    kept = _FOREVER if request.path_params["digest"] == _digest() else {"Cache-Control": "no-store"}
     return Response(text(*names), media_type="text/javascript", headers=kept)
 
 
-def _digest(names: list[str] | tuple[str, ...]) -> str:
-    return hashlib.sha256(text(*names).encode()).hexdigest()[:12]
+@cache
+def _digest() -> str:
+    """Of all scripts, since they import each other."""
+    return hashlib.sha256(text(*sorted(file.name for file in _HERE.glob("*.js"))).encode()).hexdigest()[:12]
 
 
 def _fetching(scripts: tuple[str, ...]) -> str:
-    # a page's address has one part at most, so this stands beside it
-    address = f"{_FOLDER}/{_digest(scripts)}/{'+'.join(scripts)}"
+    # Streamlit's own scripts tell where the server is, whatever the page's address
     return f"""const failed = ({{ parentElement: root }}) => root.querySelector(".failed")?.removeAttribute("hidden");
-const script = await import(new URL("{address}", location.href)).catch(error => console.error(error));
+const root = new URL("../../", document.querySelector('script[src*="static/js/"]').src);
+const script = await import(new URL("{_FOLDER}/{_digest()}/{'+'.join(scripts)}", root)).catch(console.error);
 export default script?.default ?? failed;"""

@@ -16,6 +16,7 @@ from zz_view.rooms import HEAD
 
 _components: dict[str, Callable] = {}
 _making = Lock()
+_SCRIPTS = "colors.js", "figure.js", "handles.js", "board.js"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _component(charts: Sequence[Chart], key: str, player: bool, narrowest: int) 
             rooms = "".join(_room(chart.figure["layout"]) for chart in charts)
             html = assets.text("board.html").replace("ROOMS", rooms)
             html = html.replace("NARROWEST", f"{narrowest / 16:g}rem").replace("PLAYER", "" if player else "hidden")
-            _components[name] = assets.component(name, html, "board.css", "figure.js", "handles.js", "board.js")
+            _components[name] = assets.component(name, html, "board.css", *_SCRIPTS)
         return _components[name]
 
 

@@ -11,6 +11,7 @@ from zz_core import Experiment
 from zz_core.specs import Value
 from zz_core.sweep import MEASURES, Grid, Result, Summary, summary, table
 from zz_view import page, runs, share, sweep_axes, sweep_runs
+from zz_view.board import Chart, board
 from zz_view.controls import BOUND
 from zz_view.fields import label
 from zz_view.figures import sweep as figures
@@ -100,7 +101,8 @@ def draw(grid: Grid, results: Sequence[Result], measure: str) -> None:
         log = measure in LOGARITHMIC and _positive(lines)
         heading = SHOWN[measure] if measure == "condition" else f"Median {SHOWN[measure]}, and its 95 % interval"
         figure = figures.lines_figure(across, lines, heading, SHOWN[measure], log)
-    page.chart(figure, "sweep", f"{SHOWN[measure]} against {label(names[0]).lower()}. {title(grid, points, measure)}.")
+    alt = f"{SHOWN[measure]} against {label(names[0]).lower()}. {title(grid, points, measure)}."
+    board([Chart(figure, "sweep", alt)], "sweep_board")
     st.caption(_notes(results, theory, measure))
 
 

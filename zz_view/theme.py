@@ -7,6 +7,7 @@ PLUS, MINUS, ZERO = "#D55E00", "#0072B2", "#8A8F98"  # signs, always with a glyp
 RAW, CENTERED = "#A6418F", "#00875F"  # the twins
 WEDGE = "#E69F00"  # what one sample allows; always translucent
 GREY = "#7F8791"  # everything that only supports
+DRAWING = "drawing"  # a trace's `meta`: it repeats or shades, and does not belong into a table of the data
 FAINT = "rgba(127,135,145,0.25)"
 GRID = "rgba(127,135,145,0.18)"
 CLEAR = "rgba(0,0,0,0)"

@@ -41,8 +41,8 @@ def test_the_page_shows_the_run_of_the_url():
     np.testing.assert_array_equal(values(one["data"][0]["z"]),
                                   run.gradient_signs(1, step, samples=True)[0] + 1)
     shares = shares_by_batch(run, step)
-    np.testing.assert_allclose(values(trace(unanimous, "layer 3", 1)["y"]), shares.unanimous[:, 2], rtol=1e-6)
-    np.testing.assert_allclose(values(trace(energy, "layer 2", 1)["y"]), shares.energy[:, 1], rtol=1e-5)
+    np.testing.assert_allclose(values(trace(unanimous, "layer 3")["y"]), shares.unanimous[:, 2], rtol=1e-6)
+    np.testing.assert_allclose(values(trace(energy, "layer 2")["y"]), shares.energy[:, 1], rtol=1e-5)
     np.testing.assert_allclose(values(trace(mean, "layer 2")["y"]), run.input_mean[0, :, 1], rtol=1e-6)
     np.testing.assert_allclose(values(trace(room, "layer 2")["y"])[-1], run.head_room[0, -1, 1], rtol=1e-6)
     for figure in figures(app):

@@ -3,7 +3,7 @@
 const PLAY = "M8 5v14l11-7z", PAUSE = "M6 5h4v14H6zm8 0h4v14h-4z";
 const WHOLE_RUN = 12000;  // milliseconds that playing a long run takes
 const TOP = 8;  // pixels above a plot, as in board.py: titles are text of the page, so that they wrap
-const shared = (window.zigzagLab ??= { steps: new Map(), zooms: new Map(), boards: new Map(), drawn: 0 });
+const shared = (window.zigzagLab ??= { steps: new Map(), zooms: new Map(), boards: new Map(), drawn: 0, speed: 1 });
 
 function element(tag, attributes, parent) {
   const node = document.createElement(tag);
@@ -19,12 +19,16 @@ function write(node, html) {
     for (const run of runsOf(line, "")) {
       const span = element(run.bold ? "b" : "span", {}, node);
       span.textContent = run.text;
-      span.style.color = run.color;
+      span.style.color = run.color && legible(run, getComputedStyle(node));
     }
   });
 }
 
-const ICONS = { reset: "M12 5V1L7 6l5 5V7a5 5 0 1 1-5 5H5a7 7 0 1 0 7-7z", save: "M5 20h14v-2H5zM19 9h-4V3H9v6H5l7 7z" };
+const ICONS = { reset: "M12 5V1L7 6l5 5V7a5 5 0 1 1-5 5H5a7 7 0 1 0 7-7z",
+  menu: "M12 8a2 2 0 1 0 0-4 2 2 0 0 0 0 4m0 2a2 2 0 1 0 0 4 2 2 0 0 0 0-4m0 6a2 2 0 1 0 0 4 2 2 0 0 0 0-4" };
+
+/** Tables and pictures of a chart, which few visitors ask for: fetched from beside Streamlit's own files when one does. */
+const chartTools = () => import(new URL("chart_tools.js", import.meta.url));
 
 /** Pictures grow with the page's type, which a presentation makes larger; their own units stay those of 16 px type. */
 const typeScale = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
@@ -40,14 +44,18 @@ class Chart {
     this.marks = element("canvas", { class: "marks", "aria-hidden": "true" }, this.stage);
     this.tip = element("div", { class: "tip", hidden: "" }, this.stage);
     this.handles = new Handles(this);
-    const tools = element("div", { class: "tools" }, this.stage);
-    for (const [name, label] of [["reset", "Show everything again"], ["save", "Save this picture as PNG"]]) {
-      const button = element("button", { type: "button", title: label, "aria-label": label, "data-tool": name }, tools);
+    this.tools = element("div", { class: "tools" }, this.node);
+    for (const [name, label] of [["reset", "Show everything again"], ["menu", "Data and pictures of this chart"]]) {
+      const button = element("button", { type: "button", title: label, "aria-label": label, "data-tool": name }, this.tools);
       button.innerHTML = `<svg viewBox="0 0 24 24"><path d="${ICONS[name]}"/></svg>`;
     }
-    this.resetButton = tools.firstChild;
+    [this.resetButton, this.menuButton] = this.tools.children;
     this.resetButton.onclick = () => this.zoom(null);
-    tools.lastChild.onclick = () => this.save();
+    this.menuButton.setAttribute("aria-expanded", "false");
+    this.menuButton.onclick = () => chartTools().then(tools => tools.toggle(this)).catch(error => {
+      console.error(error);
+      this.say("This did not load: check the connection, and reload the page.");
+    });
     this.listen();
     new ResizeObserver(() => { if (Math.abs(this.stage.clientWidth - this.width * typeScale()) > 0.5 || !this.width) this.draw(); }).observe(this.stage);
   }
@@ -58,14 +66,20 @@ class Chart {
     this.source = data;
     this.ready = prepared(data.figure);
     this.steps = data.marks.map(mark => ({ ...mark, ...Object.fromEntries(["x", "y", "dx", "dy"].filter(n => n in mark).map(n => [n, unpacked(mark[n])])) }));
-    const { title, margin, height } = data.figure.layout;
-    write(this.caption, title?.text ?? "");
-    if (title?.subtitle?.text) write(element("div", { class: "subtitle" }, this.caption), title.subtitle.text);
+    const { margin, height } = data.figure.layout;
+    this.head();
     this.margin = { ...margin, t: TOP };
     this.height = height - margin.t + TOP;
     this.base.setAttribute("aria-label", data.alt);
     this.handles.update(data.handles);
     this.draw();
+  }
+
+  /** The title, and what stands under it. */
+  head() {
+    const { title } = this.source.figure.layout;
+    write(this.caption, title?.text ?? "");
+    if (title?.subtitle?.text) write(element("div", { class: "subtitle" }, this.caption), title.subtitle.text);
   }
 
   get zoomed() { return shared.zooms.get(this.link); }
@@ -86,32 +100,43 @@ class Chart {
     const across = Math.round(width * dpr), down = Math.round(height * dpr);
     for (const canvas of [this.base, this.marks])
       if (canvas.width !== across || canvas.height !== down) { canvas.width = across; canvas.height = down; }
-    const style = getComputedStyle(this.node);
-    this.font = style.fontFamily;
+    this.tall = height;
     arrange(this.ready, width, height, margin, this.zoomed);
     const context = this.base.getContext("2d");
     context.setTransform(dpr, 0, 0, dpr, 0, 0);
     context.clearRect(0, 0, width, height);
-    drawFigure(context, this.ready, style.color, style.fontFamily, dpr);
+    this.paint(context, dpr);
     this.resetButton.hidden = !this.zoomed;
     this.handles.arrange();
     this.drawStep();
   }
 
+  /** The figure without the player's marks, on the canvas or on what writes a file. */
+  paint(context, dpr) {
+    const style = getComputedStyle(this.node);
+    Object.assign(this.ready, { style, paper: paperOf(style) });
+    drawFigure(context, this.ready, style.color, style.fontFamily, dpr);
+  }
+
   drawStep() {
     if (!this.width) return;
-    const dpr = pixelScale(), context = this.marks.getContext("2d"), cell = this.ready.cells[0];
+    const dpr = pixelScale(), context = this.marks.getContext("2d");
     context.setTransform(dpr, 0, 0, dpr, 0, 0);
     context.clearRect(0, 0, this.marks.width, this.marks.height);
-    if (!cell) return;
+    this.paintMarks(context);
+    if (this.ready.cells[0]) this.handles.draw(context);
+  }
+
+  paintMarks(context) {
+    const cell = this.ready.cells[0];
+    if (!cell || !this.steps.length) return;
     const box = boxOf(cell), t = this.board.step;
     context.save();
     context.beginPath();
     context.rect(box.left, box.top, box.width, box.height);
     context.clip();
-    this.present = this.steps.map(mark => drawMark(context, mark, t, cell.x, cell.y)).filter(Boolean);
+    this.present = this.steps.map(mark => drawMark(context, mark, t, cell)).filter(Boolean);
     context.restore();
-    this.handles.draw(context);
   }
 
   listen() {
@@ -148,9 +173,9 @@ class Chart {
       if (event.key === "+" || event.key === "=") this.scale(0.8, middle);
       else if (event.key === "-") this.scale(1.25, middle);
       else if (event.key === "0" || event.key === "Escape") this.zoom(null);
-      else if (event.key === " ") this.board.toggle?.();
-      else if (event.key === "ArrowLeft") this.board.go(this.board.step - 1);
-      else if (event.key === "ArrowRight") this.board.go(this.board.step + 1);
+      else if (event.key === " " && this.board.playing) this.board.playing.toggle();
+      else if (event.key === "ArrowLeft") this.board.walk(-1);
+      else if (event.key === "ArrowRight") this.board.walk(1);
       else return;
       event.preventDefault();
     };
@@ -202,25 +227,15 @@ class Chart {
     this.tip.style.translate = `${left}px ${Math.max(0, found.py * big - this.tip.offsetHeight - 10)}px`;
   }
 
-  save() {
-    const sheet = document.createElement("canvas"), dpr = pixelScale(), context = sheet.getContext("2d");
-    const lines = this.caption.innerText.split("\n"), head = 22 * lines.length + 10, style = getComputedStyle(this.node);
-    sheet.width = this.base.width;
-    sheet.height = this.base.height + head * dpr;
-    context.fillStyle = getComputedStyle(document.querySelector(".stApp") ?? document.body).backgroundColor;
-    context.fillRect(0, 0, sheet.width, sheet.height);
-    context.fillStyle = style.color;
-    context.font = `${16 * dpr}px ${style.fontFamily}`;
-    lines.forEach((line, k) => context.fillText(line, 6 * dpr, (22 * k + 20) * dpr));
-    for (const canvas of [this.base, this.marks]) context.drawImage(canvas, 0, head * dpr);
-    const link = element("a", { href: sheet.toDataURL("image/png"), download: `zigzag-${this.key}.png` }, this.stage);
-    link.click();
-    link.remove();
+  say(words) {
+    this.tip.hidden = false;
+    write(this.tip, words);
+    this.tip.style.translate = "0 0";
   }
 }
 
-function drawMark(context, mark, t, xaxis, yaxis) {
-  const { kind, color, x, y, dx, dy } = mark, px = xaxis.toPixel(x[t]), py = yaxis.toPixel(y[t]);
+function drawMark(context, mark, t, cell) {
+  const { kind, x, y, dx, dy } = mark, { x: xaxis, y: yaxis } = cell, color = kind === "outline" ? mark.color : visible(mark.color, 1, cell).color, px = xaxis.toPixel(x[t]), py = yaxis.toPixel(y[t]);
   if (!Number.isFinite(px) || !Number.isFinite(py)) return null;
   context.fillStyle = context.strokeStyle = color;
   if (kind === "outline") {
@@ -259,12 +274,13 @@ class Board {
     this.player = root.querySelector(".player");
     this.range = root.querySelector("input");
     this.words = root.querySelector(".words");
+    this.speed = root.querySelector("select");
     this.playButton = root.querySelector('[data-do="play"]');
     this.timer = null;
     this.wire();
     new ResizeObserver(() => this.share()).observe(this.area);
     // Streamlit's colors come as properties that are inherited: the transition tells that the theme has changed
-    root.ontransitionend = event => { if (event.target === root && event.propertyName === "color") this.charts.forEach(chart => chart.draw()); };
+    root.ontransitionend = event => { if (event.target === root && event.propertyName === "color") this.charts.forEach(chart => { chart.head(); chart.draw(); }); };
   }
 
   get step() { return Math.min(shared.steps.get(this.group) ?? 0, this.last); }
@@ -273,7 +289,6 @@ class Board {
     this.group = data.group;
     this.last = data.last;
     this.sentences = data.words;
-    this.toggle = data.words ? () => (this.timer ? this.pause() : this.play()) : null;
     const together = shared.boards.get(this.group) ?? new Set();
     shared.boards.set(this.group, together.add(this));
     this.narrowest = data.narrowest;
@@ -287,6 +302,7 @@ class Board {
       this.charts.get(chart.key).update(chart, this);
     }
     this.range.max = this.last;
+    this.speed.value = shared.speed;
     this.tell();
     shared.drawn += 1;
   }
@@ -310,6 +326,16 @@ class Board {
     this.words.textContent = this.sentences[this.step];
   }
 
+  /** The board of this group that has the player; undefined where there is none. */
+  get playing() { return [...shared.boards.get(this.group)].find(board => board.sentences && board.root.isConnected); }
+
+  toggle() { if (this.timer) this.pause(); else this.play(); }
+
+  walk(steps) {
+    this.playing?.pause();
+    this.go(this.step + steps);
+  }
+
   go(step) {
     shared.steps.set(this.group, Math.max(0, Math.min(this.last, step)));
     this.tell();
@@ -328,7 +354,7 @@ class Board {
 
   play() {
     if (this.step === this.last) this.go(0);
-    const start = this.step === this.last ? 0 : this.step, wait = Math.min(250, WHOLE_RUN / Math.max(1, this.last));
+    const start = this.step === this.last ? 0 : this.step, wait = Math.min(250, WHOLE_RUN / Math.max(1, this.last)) / shared.speed;
     let began = null;
     const frame = now => {
       began ??= now;
@@ -350,6 +376,10 @@ class Board {
         this.go(actions[button.dataset.do]());
       };
     }
+    this.speed.onchange = () => {
+      shared.speed = Number(this.speed.value);
+      if (this.timer) { this.pause(); this.play(); }
+    };
     this.range.oninput = () => { this.pause(); this.go(Number(this.range.value)); };
     this.range.onkeydown = event => {
       if (event.key === " ") { event.preventDefault(); this.toggle(); }

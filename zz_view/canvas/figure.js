@@ -47,7 +47,8 @@ function shortest(size, digits) {
 
 function makeAxis(layout, traces, name, which) {
   const log = layout.type === "log", toLinear = log ? Math.log10 : Number, fromLinear = log ? v => 10 ** v : v => v;
-  const axis = { ...layout, name, which, log, toLinear, fromLinear, domain: layout.domain ?? [0, 1] };
+  const axis = { ...layout, tickvals: unpacked(layout.tickvals), ticktext: unpacked(layout.ticktext), name, which, log, toLinear, fromLinear,
+    domain: layout.domain ?? [0, 1] };
   axis.full = layout.range ? [...layout.range] : autoRange(traces.filter(t => (t[`${which}axis`] ?? which) === name), axis);
   // view, start and length are arrange()'s; a y axis has a negative length, since pixels count downward
   axis.toPixel = value => axis.start + (toLinear(value) - axis.view[0]) / (axis.view[1] - axis.view[0]) * axis.length;
@@ -73,8 +74,7 @@ function autoRange(traces, axis) {
 function ticksOf(axis) {
   const [a, b] = [Math.min(...axis.view), Math.max(...axis.view)];
   if (axis.tickvals) {
-    const words = axis.ticktext && unpacked(axis.ticktext);
-    return Array.from(unpacked(axis.tickvals), (value, k) => ({ at: axis.toLinear(value), text: words?.[k] ?? tickText(value, axis) }))
+    return Array.from(axis.tickvals, (value, k) => ({ at: axis.toLinear(value), text: axis.ticktext?.[k] ?? tickText(value, axis) }))
       .filter(tick => tick.at >= a - 1e-9 && tick.at <= b + 1e-9);
   }
   const most = axis.nticks || Math.max(2, Math.round(Math.abs(axis.length) / (axis.which === "x" ? 70 : 55)));
@@ -135,6 +135,11 @@ function arrange(ready, width, height, margin, views) {
 }
 
 function drawFigure(context, ready, ink, font, dpr) {
+  ready.placed = [];  // boxes of the words written so far
+  for (const cell of ready.cells) {
+    const contour = cell.traces.find(trace => trace.type === "contour");
+    Object.assign(cell, { ink, ground: contour && ready.paper ? blended(contour.colorscale.at(-1)[1], ready.paper) : ready.paper });
+  }
   for (const cell of ready.cells) drawCell(context, ready, cell, ink, font, dpr);
   for (const annotation of ready.layout.annotations ?? []) drawAnnotation(context, ready, annotation, ink, font);
 }
@@ -160,7 +165,7 @@ function drawCell(context, ready, cell, ink, font, dpr) {
   }
   for (const shape of shapes) if (shape.layer !== "below") drawShape(context, shape, cell, box);
   context.restore();
-  for (const trace of traces) if (trace.type === "scatter") drawScatterMarks(context, trace, cell, box, ink, font);
+  for (const trace of traces) if (trace.type === "scatter") drawScatterMarks(context, trace, cell, box, ink, font, ready);
   drawLabels(context, cell, box, ink, font);
 }
 
@@ -195,14 +200,18 @@ function drawLabels(context, { x, y }, box, ink, font) {
     }
   }
   context.textAlign = "right"; context.textBaseline = "middle";
-  for (const tick of ticksOf(y)) context.fillText(tick.text, box.left - 7, y.toPixel(y.fromLinear(tick.at)));
+  let widest = 0;
+  for (const tick of ticksOf(y)) {
+    context.fillText(tick.text, box.left - 7, y.toPixel(y.fromLinear(tick.at)));
+    widest = Math.max(widest, context.measureText(tick.text).width);
+  }
   context.font = `14px ${font}`;
   context.textAlign = "center"; context.textBaseline = "top";
   if (x.title?.text) context.fillText(plain(x.title.text), box.left + box.width / 2, box.top + box.height + 24);
   if (y.title?.text) {
     const lines = y.title.text.split("<br>");
     context.save();
-    context.translate(Math.max(9 + 8 * (lines.length - 1), box.left - 48 - 8 * (lines.length - 1)), box.top + box.height / 2);
+    context.translate(Math.max(9 + 8 * (lines.length - 1), box.left - Math.max(48, widest + 17) - 8 * (lines.length - 1)), box.top + box.height / 2);
     context.rotate(-Math.PI / 2);
     context.textBaseline = "middle";
     lines.forEach((line, k) => context.fillText(plain(line), 0, 16 * (k - (lines.length - 1) / 2)));
@@ -260,7 +269,7 @@ function colorAt(scale, share) {
   return found;
 }
 
-function drawHeatmap(context, trace, { x, y }, font) {
+function drawHeatmap(context, trace, { x, y, ink }, font) {
   const gapX = trace.xgap ?? 0, gapY = trace.ygap ?? 0, span = trace.zmax - trace.zmin;
   // cells end on whole pixels, or their blurred edges would draw stripes
   const edge = (axis, value) => Math.round(axis.toPixel(value));
@@ -271,20 +280,25 @@ function drawHeatmap(context, trace, { x, y }, font) {
     const ends = [edge(y, trace.y0 + (j - 0.5) * trace.dy), edge(y, trace.y0 + (j + 0.5) * trace.dy)], top = Math.min(...ends), height = Math.abs(ends[1] - ends[0]);
     for (let i = 0; i < row.length; i++) {
       const left = columns[i], width = columns[i + 1] - left;
-      context.fillStyle = colorAt(trace.colorscale, (row[i] - trace.zmin) / span);
-      context.fillRect(left, top, Math.max(1, width - gapX), Math.max(1, height - gapY));
+      const color = Number.isNaN(row[i]) ? null : colorAt(trace.colorscale, (row[i] - trace.zmin) / span);
+      if (color) {  // else a gap
+        context.fillStyle = color;
+        context.fillRect(left, top, Math.max(1, width - gapX), Math.max(1, height - gapY));
+      }
       if (trace.texttemplate && trace.text) {
-        context.fillStyle = trace.textfont?.color ?? "white";
+        context.fillStyle = !color ? ink : contrast(color, "#ffffff") >= 4.5 ? "#ffffff" : "#000000";
         context.fillText(trace.text[j][i], left + width / 2, top + height / 2);
       }
     }
   });
 }
 
-function drawScatterLines(context, trace, { x, y }) {
+function drawScatterLines(context, trace, cell) {
+  const { x, y } = cell;
   if (!(trace.mode ?? "lines").includes("lines")) return;
   context.save();
-  context.globalAlpha = trace.opacity ?? 1;
+  const pen = visible(trace.line?.color ?? "#7f8791", trace.opacity ?? 1, cell);
+  context.globalAlpha = pen.alpha;
   context.lineJoin = "round";
   context.beginPath();
   let drawing = false;
@@ -298,7 +312,7 @@ function drawScatterLines(context, trace, { x, y }) {
   }
   if (trace.fill === "toself") { context.fillStyle = trace.fillcolor; context.fill(); }
   if ((trace.line?.width ?? 2) > 0) {
-    context.strokeStyle = trace.line?.color ?? "grey";
+    context.strokeStyle = pen.color;
     context.lineWidth = trace.line?.width ?? 2;
     context.setLineDash(dashOf(trace.line));
     context.stroke();
@@ -306,42 +320,70 @@ function drawScatterLines(context, trace, { x, y }) {
   context.restore();
 }
 
-const dashOf = line => ({ dash: [9, 6], dot: [2, 4], dashdot: [9, 4, 2, 4] })[line?.dash] ?? [];
+const dashOf = line => ({ dash: [9, 6], dot: [2, 4], dashdot: [9, 4, 2, 4], longdash: [16, 6], longdashdot: [16, 5, 2, 5] })[line?.dash] ?? [];
 const each = (value, k) => (Array.isArray(value) || ArrayBuffer.isView(value) ? value[k] : value);
 
-function drawScatterMarks(context, trace, { x, y }, box, ink, font) {
+function drawScatterMarks(context, trace, cell, box, ink, font, ready) {
+  const { x, y } = cell;
   const mode = trace.mode ?? "lines";
   if (!mode.includes("markers") && !mode.includes("text")) return;
   for (let k = 0; k < trace.x.length; k++) {
     const px = x.toPixel(trace.x[k]), py = y.toPixel(trace.y[k]);
     if (!(px >= box.left - 1 && px <= box.left + box.width + 1 && py >= box.top - 1 && py <= box.top + box.height + 1)) continue;
-    if (mode.includes("markers")) drawMarker(context, trace, k, px, py);
-    if (mode.includes("text")) drawBesides(context, each(trace.text, k), each(trace.textposition, k), px, py, ink, `${trace.textfont?.size ?? 14}px ${font}`);
+    if (mode.includes("markers")) drawMarker(context, trace, k, px, py, cell);
+    if (mode.includes("text")) drawBesides(context, each(trace.text, k), each(trace.textposition, k), px, py, ink, `${trace.textfont?.size ?? 14}px ${font}`, ready);
   }
 }
 
-function drawBesides(context, text, position, px, py, ink, font) {
+function drawBesides(context, text, position, px, py, ink, font, ready) {
   context.font = font;
   context.fillStyle = ink;
   context.textBaseline = "middle";
   context.textAlign = position?.includes("left") ? "right" : position?.includes("right") ? "left" : "center";
   const aside = context.textAlign === "center" ? 0 : context.textAlign === "left" ? 5 : -5;
   const lift = position?.includes("top") ? -16 : position?.includes("bottom") ? 16 : 0;
-  context.fillText(text, px + aside, py + lift);
+  const { width } = context.measureText(text), start = px + aside - ({ right: width, center: width / 2 }[context.textAlign] ?? 0);
+  ready.placed.push({ left: start, top: py + lift - 8, right: start + width, bottom: py + lift + 8 });
+  writeOver(context, text, px + aside, py + lift, ready.paper);
 }
 
-function drawMarker(context, trace, k, px, py) {
-  const marker = trace.marker ?? {}, color = each(marker.color, k) ?? trace.line?.color ?? "grey", symbol = each(marker.symbol, k) ?? "circle";
+/** Words with the paper's color around them: a line that they cover does not strike them out. */
+function writeOver(context, text, x, y, paper) {
+  if (paper) {
+    context.save();
+    Object.assign(context, { strokeStyle: paper, lineWidth: 3, lineJoin: "round", globalAlpha: 0.8 });
+    context.strokeText(text, x, y);
+    context.restore();
+  }
+  context.fillText(text, x, y);
+}
+
+const paperOf = style => style.getPropertyValue("--st-background-color").trim();
+
+/** A line's hue as words are written in it, which need 4.5:1 (WCAG 2, 1.4.3); a glyph keeps the hue of what it stands for. */
+const legible = ({ text, color }, style) => (/[\p{L}\d]/u.test(text) ? reaching(4.5, color, 1, paperOf(style), style.color) : color);
+
+/** Color and opacity of a line or a marker, which need 3:1 (WCAG 2, 1.4.11) on what is behind: stronger first, and only
+ * then another hue. What is meant to be faint stays so, and a ring in black and white is seen on anything. */
+function visible(color, alpha, { ground, ink }) {
+  if (alpha < 0.5 || !ground || /^#(0{6}|f{6})$/i.test(color)) return { color, alpha };
+  const strong = [alpha, (alpha + 1) / 2, 1].find(one => one === 1 || reaching(3, color, one, ground, ink) === color);
+  return { color: reaching(3, color, strong, ground, ink), alpha: strong };
+}
+
+function drawMarker(context, trace, k, px, py, cell) {
+  const marker = trace.marker ?? {}, color = each(marker.color, k) ?? trace.line?.color ?? "#7f8791", symbol = each(marker.symbol, k) ?? "circle";
   const radius = (each(marker.size, k) ?? 6) / 2;
   context.save();
-  context.globalAlpha = trace.opacity ?? 1;
+  const pen = visible(color, trace.opacity ?? 1, cell);
+  context.globalAlpha = pen.alpha;
   context.translate(px, py);
   context.rotate((each(marker.angle, k) ?? 0) * Math.PI / 180);
   context.beginPath();
   if (symbol.startsWith("circle")) context.arc(0, 0, radius, 0, 2 * Math.PI);
   else outlineOf(symbol.replace("-open", ""), radius).forEach(([a, b], n) => (n ? context.lineTo(a, b) : context.moveTo(a, b)));
   context.closePath();
-  context.strokeStyle = context.fillStyle = color;
+  context.strokeStyle = context.fillStyle = pen.color;
   context.lineWidth = marker.line?.width || 1.6;
   if (symbol.endsWith("-open")) context.stroke(); else context.fill();
   context.restore();
@@ -352,6 +394,8 @@ function outlineOf(symbol, r) {
   if (symbol === "diamond") return [[0, -1.3 * r], [1.3 * r, 0], [0, 1.3 * r], [-1.3 * r, 0]];
   if (symbol === "arrow") return [[0, 0], [0.8 * r, 2 * r], [0, 1.5 * r], [-0.8 * r, 2 * r]];
   if (symbol === "triangle-up") return [[0, -1.2 * r], [1.1 * r, 0.9 * r], [-1.1 * r, 0.9 * r]];
+  if (symbol === "cross") return [[-r, -0.4 * r], [-0.4 * r, -0.4 * r], [-0.4 * r, -r], [0.4 * r, -r], [0.4 * r, -0.4 * r], [r, -0.4 * r],
+    [r, 0.4 * r], [0.4 * r, 0.4 * r], [0.4 * r, r], [-0.4 * r, r], [-0.4 * r, 0.4 * r], [-r, 0.4 * r]];
   if (symbol === "x") return [[-r, -r], [0, -0.4 * r], [r, -r], [0.4 * r, 0], [r, r], [0, 0.4 * r], [-r, r], [-0.4 * r, 0]];
   if (symbol === "star") return Array.from({ length: 10 }, (_, k) => {
     const size = 1.4 * (k % 2 ? 0.45 * r : r), angle = k * Math.PI / 5;
@@ -403,14 +447,25 @@ function drawAnnotation(context, ready, annotation, ink, font) {
   const total = widths.reduce((a, b) => a + b, 0);
   let left = px + (annotation.xshift ?? 0) - (annotation.xanchor === "right" ? total : annotation.xanchor === "left" ? 0 : total / 2);
   left = Math.max(2, Math.min(left, box.left + box.width + 14 - total));
-  const top = py - (annotation.yshift ?? 0) + (annotation.yanchor === "top" ? 0.6 * size : annotation.yanchor === "bottom" ? -0.6 * size : 0);
+  const wanted = py - (annotation.yshift ?? 0) + (annotation.yanchor === "top" ? 0.6 * size : annotation.yanchor === "bottom" ? -0.6 * size : 0);
+  const top = freeRow(ready.placed, left, total, wanted, size + 3, box);
   context.textAlign = "left"; context.textBaseline = "middle";
   runs.forEach((run, k) => {
     context.font = `${run.bold ? "bold " : ""}${size}px ${font}`;
-    context.fillStyle = run.color;
-    context.fillText(run.text, left, top);
+    context.fillStyle = legible(run, ready.style);
+    writeOver(context, run.text, left, top, ready.paper);
     left += widths[k];
   });
+}
+
+/** Where words of this width and height hide none that stand already: as wanted, or a row or two above or below. */
+function freeRow(placed, left, width, wanted, height, box) {
+  const at = [0, -1, 1, -2, 2].map(rows => wanted + rows * height).map(middle =>
+    ({ middle, left, right: left + width, top: middle - height / 2, bottom: middle + height / 2 }));
+  const inside = at.filter(({ top, bottom }, k) => !k || (top >= box.top && bottom <= box.top + box.height));
+  const free = inside.find(one => placed.every(other => one.left >= other.right || one.right <= other.left || one.top >= other.bottom || one.bottom <= other.top));
+  placed.push(free ?? at[0]);
+  return (free ?? at[0]).middle;
 }
 
 /** The hover text nearest to a pixel, and where it belongs; null where nothing is near. */
@@ -424,7 +479,7 @@ function hoverAt(ready, px, py) {
       if (trace.type === "heatmap") {
         const i = Math.round((x.fromPixel(px) - trace.x0) / trace.dx), j = Math.round((y.fromPixel(py) - trace.y0) / trace.dy);
         if (trace.z[j]?.[i] === undefined) continue;
-        const values = { x: trace.x0 + i * trace.dx, y: trace.y0 + j * trace.dy, z: trace.z[j][i], text: trace.text?.[j]?.[i], customdata: trace.customdata?.[j]?.[i] };
+        const values = { x: wordAt(x, trace.x0 + i * trace.dx), y: wordAt(y, trace.y0 + j * trace.dy), z: trace.z[j][i], text: trace.text?.[j]?.[i], customdata: trace.customdata?.[j]?.[i] };
         return { px, py, text: filled(trace.hovertemplate, values) };
       }
       if (trace.type !== "scatter") continue;
@@ -439,9 +494,13 @@ function hoverAt(ready, px, py) {
   }
   if (!best) return null;
   const { trace, k } = best;
-  const values = { x: trace.x[k], y: trace.y[k], text: each(trace.text, k), customdata: trace.customdata?.[k] };
+  const { x, y } = ready.cells.find(cell => cell.traces.includes(trace));
+  const values = { x: wordAt(x, trace.x[k]), y: trace.y[k], text: each(trace.text, k), customdata: trace.customdata?.[k] };
   return { px: best.px, py: best.py, text: filled(trace.hovertemplate, values) };
 }
+
+/** What stands at the axis for this value, where that is a word. */
+const wordAt = (axis, value) => (axis.ticktext && axis.tickvals ? axis.ticktext[axis.tickvals.indexOf(value)] || value : value);
 
 function filled(template, values) {
   return template.replace(/<extra>.*<\/extra>/, "").replace(/%\{(\w+)(?:\[(\d+)\])?(?::([^}]*))?\}/g, (_, name, index, format) =>

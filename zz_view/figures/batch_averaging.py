@@ -6,7 +6,7 @@ import numpy as np
 from zz_core.batching import BatchSweep, MixedShares
 from zz_core.measures import unanimous
 from zz_core.planes import double_wedge
-from zz_view.theme import CENTERED, GREY, RAW, WEDGE, drawn, translucent
+from zz_view.theme import CENTERED, DRAWING, GREY, RAW, WEDGE, drawn, translucent
 
 MOST_ARROWS = 64
 SHORTEST_MEAN = 0.4  # of the longest arrow: a mean below this is drawn longer, by a round factor that is said
@@ -72,7 +72,8 @@ def _arrows(gradients: np.ndarray, color: str, rows: np.ndarray, slopes: np.ndar
     shafts = shafts.reshape(-1, 2)
     tips = np.asarray(gradients, np.float32).reshape(-1, 2)
     return [{"type": "scatter", "x": shafts[:, 0], "y": shafts[:, 1], "mode": "lines", "opacity": 0.6,
-             "line": {"color": color, "width": 1.2}, "hoverinfo": "skip", "name": "shafts"},
+             "line": {"color": color, "width": 1.2}, "hoverinfo": "skip", "name": "shafts",
+             "meta": DRAWING},
             {"type": "scatter", "x": tips[:, 0], "y": tips[:, 1], "mode": "markers", "name": "samples' gradients",
              "customdata": np.column_stack([rows, slopes]).astype(np.float32),
              "marker": {"symbol": "arrow", "size": 9, "color": color, "angle": _heading(tips)},
@@ -90,7 +91,7 @@ def _mean(mean: np.ndarray, stretch: int, color: str, reach: float) -> tuple[lis
     tip = (stretch * np.asarray(mean)).astype(np.float32)
     line = np.stack([np.zeros(2, np.float32), tip])
     traces = [{"type": "scatter", "x": line[:, 0], "y": line[:, 1], "mode": "lines", "name": "mean shaft",
-               "line": {"color": color, "width": 5}, "hoverinfo": "skip"},
+               "line": {"color": color, "width": 5}, "hoverinfo": "skip", "meta": DRAWING},
               {"type": "scatter", "x": tip[:1], "y": tip[1:], "mode": "markers", "name": "mean gradient",
                "customdata": np.asarray(mean)[None],
                "marker": {"symbol": "arrow", "size": 18, "color": color, "angle": _heading(tip[None])},
@@ -114,7 +115,7 @@ def mixed_share_figure(shares: dict[str, MixedShares], color: str, chance: float
         known = np.isfinite(found.share)
         glyph, symbol, label = REGIME_MARKS[name]
         sizes, share = found.batch_sizes[known], (100 * found.share[known]).astype(np.float32)
-        traces += [_band(sizes, 100 * found.low[known], 100 * found.high[known], color), {
+        traces += [_band(sizes, 100 * found.low[known], 100 * found.high[known], color, f"{label}, 95 % interval"), {
             "type": "scatter", "x": sizes, "y": share, "mode": "lines+markers", "name": label,
             "line": {"color": color, "width": 2}, "marker": {"symbol": symbol, "size": 9, "color": color},
             "customdata": found.draws[known],
@@ -123,7 +124,8 @@ def mixed_share_figure(shares: dict[str, MixedShares], color: str, chance: float
             ends[f"{marked(glyph, color)} {label}"] = (sizes[-1], share[-1])
         if name in (expected or {}):
             traces.append({"type": "scatter", "x": found.batch_sizes, "y": (100 * expected[name]).astype(np.float32),
-                           "mode": "lines", "name": "theory", "line": {"color": GREY, "width": 2, "dash": "dash"},
+                           "mode": "lines", "name": f"{label}, theory",
+                           "line": {"color": GREY, "width": 2, "dash": "dash"},
                            "hovertemplate": "B = %{x}: %{y:.1f} % expected<extra></extra>"})
     sizes = next((found.batch_sizes for found in shares.values()), np.array([1]))
     crowded = any((np.abs(found.share[:2] - chance) < 0.12).any() for found in shares.values())
@@ -154,11 +156,11 @@ def marked(glyph: str, color: str) -> str:
     return f"<span style='color:{color}'>{glyph}</span>"
 
 
-def _band(sizes: np.ndarray, low: np.ndarray, high: np.ndarray, color: str) -> dict:
+def _band(sizes: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, name: str) -> dict:
     return {"type": "scatter", "x": np.concatenate([sizes, sizes[::-1]]),
             "y": np.concatenate([low, high[::-1]]).astype(np.float32), "fill": "toself",
             "fillcolor": translucent(color), "line": {"width": 0}, "mode": "lines", "hoverinfo": "skip",
-            "name": "interval"}
+            "name": name}
 
 
 def _batch_axis(sizes: np.ndarray) -> dict:
@@ -237,7 +239,7 @@ def _median(sweep: BatchSweep, name: str, longest: int, twin: str, color: str, r
     middle = np.nanmedian(values, axis=1)
     arrived = np.isfinite(sweep.steps[known]).mean(axis=1)
     top = 1.5 * longest
-    return [_band(sizes, np.minimum(low, top), np.minimum(high, top), color), {
+    return [_band(sizes, np.minimum(low, top), np.minimum(high, top), color, f"{twin}, middle half of the seeds"), {
         "type": "scatter", "x": sizes, "y": np.minimum(middle, top).astype(np.float32), "mode": "lines+markers",
         "name": twin, "line": {"color": color, "width": 2}, "customdata": np.round(100 * arrived).astype(np.uint8),
         "marker": {"size": 9, "symbol": np.where(arrived > 0.5, "circle", "circle-open"), "color": color},

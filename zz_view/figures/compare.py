@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zz_view.figures.trajectories import Window, contours, for_log_axis, window_around
-from zz_view.theme import GREY, drawn
+from zz_view.theme import DRAWING, GREY, drawn
 
 # Three-to-one against both backgrounds, and none that means a sign or a twin elsewhere
 STYLES = (("circle", "#6C6FD8"), ("square", "#A67C00"), ("triangle-up", "#1A91A3"), ("diamond", "#C4566B"),
@@ -92,12 +92,12 @@ def _line(track: Track, points: np.ndarray) -> dict:
 
 
 def _beads(track: Track, spots: np.ndarray) -> dict:
-    return _marks(track, spots, 8) | {"hoverinfo": "skip"}
+    return _marks(track, spots, 8) | {"hoverinfo": "skip", "meta": DRAWING}
 
 
 def _letter(track: Track, spot: np.ndarray) -> dict:
     return {**_marks(track, spot[None], 12), "mode": "markers+text", "text": [track.letter], "hoverinfo": "skip",
-            "textposition": "middle right", "textfont": {"size": LETTER_SIZE}}
+            "textposition": "middle right", "textfont": {"size": LETTER_SIZE}, "meta": DRAWING}
 
 
 def _marks(track: Track, spots: np.ndarray, size: int) -> dict:

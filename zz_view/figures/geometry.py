@@ -5,7 +5,7 @@ from zz_core.dimension_sweep import DimensionSweep
 from zz_core.geometry import AngleSweep, RateMap
 from zz_core.planes import double_wedge
 from zz_view.figures.trajectories import thinned
-from zz_view.theme import GREY, WEDGE, drawn, translucent
+from zz_view.theme import DRAWING, GREY, WEDGE, drawn, translucent
 
 MOST_POINTS = 400  # of a cloud: more cannot be told apart
 BANDS = 8  # of the map's color
@@ -58,7 +58,7 @@ def _mean_arrow(mean: np.ndarray, reach: float, color: str) -> list[dict]:
     name = "\u2002mean\u2002" if np.linalg.norm(mean) > 0.15 * reach else ""
     side = "top center" if abs(mean[1]) < 0.5 * abs(mean[0]) else "middle left" if mean[1] > 0 else "middle right"
     return [{"type": "scatter", "x": _small(points[:, 0]), "y": _small(points[:, 1]), "mode": "lines", "name": "mean",
-             "line": {"color": color, "width": 3.5}, "hoverinfo": "skip"},
+             "line": {"color": color, "width": 3.5}, "hoverinfo": "skip", "meta": DRAWING},
             {"type": "scatter", "x": _small(mean[:1]), "y": _small(mean[1:]), "mode": "markers", "name": "mean",
              "marker": {"symbol": ["circle"], "size": 11, "color": color},
              "hovertemplate": "mean: %{x:.3g}, %{y:.3g}<extra></extra>"},
@@ -197,7 +197,7 @@ def map_figure(found: RateMap, measure: str, chosen: tuple[float, float], color:
                              "<extra></extra>"}
     ring = {"type": "scatter", "x": [chosen[0]], "y": [chosen[1]], "mode": "markers", "name": "the chosen run",
             "marker": {"symbol": ["circle-open"], "size": [15], "color": "#000000", "line": {"width": 3}},
-            "hoverinfo": "skip"}
+            "hoverinfo": "skip", "meta": DRAWING}
     halo = {**ring, "marker": {"symbol": ["circle-open"], "size": [19], "color": "#ffffff", "line": {"width": 2}}}
     words = ("straight on", "back and forth") if measure == "turning" else ("straight", "long detour")
     figure = drawn([heat, halo, ring], title, height,

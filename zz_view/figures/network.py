@@ -17,6 +17,7 @@ TRAINING, HELD_OUT = LAYERS[1], LAYERS[2]
 COMPARED_COLORS = {"sigmoid": RAW, "centered_sigmoid": CENTERED, "tanh": LAYERS[4], "relu": LAYERS[2]}
 NAMES = {"centered_sigmoid": "sigmoid − ½", "relu": "ReLU"}
 DRAWN_POINTS = 400
+THIN = 1.0  # pixels
 MOST_UNITS, MOST_INPUTS = 64, 128  # of a heatmap: more cells would be too small to see
 LABEL_GAP = 18
 ROOM = 0.24  # of the horizontal axis, beside the lines, for their names
@@ -46,7 +47,7 @@ def _trace(line: Line) -> dict:
              "mode": "lines+markers" if line.symbol else "lines", "line": {"color": line.color, "width": line.width},
              "hovertemplate": f"{line.name}, {line.hover}<extra></extra>"}
     if line.symbol:
-        trace["marker"] = {"symbol": line.symbol, "size": 8, "color": line.color}
+        trace["marker"] = {"symbol": line.symbol, "size": 8 if line.width > THIN else 5, "color": line.color}
     return trace
 
 
@@ -156,7 +157,7 @@ def sign_map_figure(signs: np.ndarray, title: str, whose: str, height: int = 360
              "hovertemplate": "unit %{y}, input %{x}: %{text}<extra></extra>", "xgap": 0,
              "ygap": int(len(codes) <= 40)}
     if codes.size <= 400 and max(codes.shape) <= 20:
-        cells |= {"texttemplate": "%{text}", "textfont": {"size": 14, "color": "white"}, "xgap": 1}
+        cells |= {"texttemplate": "%{text}", "textfont": {"size": 14}, "xgap": 1}
     return drawn([cells], title, height, subtitle=f"sign of {whose}:  {KEY}",
                  x={"title": {"text": "input of the layer" + (f" ({', '.join(cut)})" if cut else ""), "standoff": 6},
                     "range": [0.5, shown.shape[1] + 0.5], "showgrid": False, "zeroline": False, "tickformat": "d"},
@@ -174,14 +175,15 @@ def batch_figures(start: BatchShares, shown: BatchShares, inputs: Sequence[int],
     x = {"title": {"text": "batch size (samples averaged)", "standoff": 6}, "type": "log", "zeroline": False,
          "range": [-0.06, float((1 + ROOM) * np.log10(max(sizes[-1], 2)))], "tickvals": sizes,
          "ticktext": [str(size) for size in sizes]}
-    key = f"solid: at step {step}; faint: at the start; dotted: by chance"
+    key = f"thick: at step {step}; thin: at the start; dotted: by chance"
     figures = []
     for name, title, chance in (("unanimous", titles[0], [2.0 ** (1 - count) for count in inputs]),
                                 ("energy", titles[1], [1 / count for count in inputs])):
         lines = []
-        for shares, opacity in ((start, 0.35), (shown, 1.0)):
-            lines += [Line(f"layer {k + 1}", sizes, getattr(shares, name)[:, k], LAYERS[k], "B = %{x:.0f}: %{y:.0%}",
-                           SYMBOLS[k], opacity=opacity, labeled=opacity == 1.0) for k in range(len(inputs))]
+        for shares, width, when in ((start, THIN, ", at the start"), (shown, 2.2, "")):
+            lines += [Line(f"layer {k + 1}{when}", sizes, getattr(shares, name)[:, k], LAYERS[k],
+                           "B = %{x:.0f}: %{y:.0%}", SYMBOLS[k], width, labeled=width > THIN)
+                      for k in range(len(inputs))]
         axis = "rows with one sign" if name == "unanimous" else "energy along the inputs' mean"
         shapes = [_level(level, LAYERS[k]) for k, level in enumerate(chance)]
         figures.append(_figure(lines, title, height, x, {

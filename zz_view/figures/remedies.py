@@ -6,11 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from zz_core.remedies import REMEDIES, Lane
-from zz_view.figures.trajectories import RINGS, Window, thinned, window_around
-from zz_view.theme import CENTERED, FAINT, GREY, RAW, drawn
+from zz_view.figures.trajectories import HEIGHT, RINGS, Window, thinned, window_around
+from zz_view.theme import CENTERED, DRAWING, FAINT, GREY, RAW, drawn
 
 OTHERS = ("#6C6FD8", "#A67C00", "#1A91A3", "#A8705A")  # of lanes that are neither raw nor zero-centered; 3:1 on both
 OVER_SEEDS, EXACT = "median, and its 95 % interval over the seeds", "one exact run each: the full batch draws nothing"
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")  # of paths, so that no color stands alone
+GLYPHS = ("●", "◆", "■", "▲", "✕", "★")
+BEADS = 3  # symbols on a path
 ROW = 32  # pixels
 NAMES = 158  # pixels for the remedies' names
 NUMBERS = 0.62  # powers of ten to the right of the last dot, for its number
@@ -154,7 +157,7 @@ def rates_figure(curves: Sequence[RateCurve], critical: bool, title: str, height
             at, steps = curve.rates[curve.best], max(curve.steps[curve.best], 1)
             traces.append({"type": "scatter", "name": f"{curve.name}, chosen", "x": [at], "y": [steps],
                            "mode": "markers", "marker": {"symbol": "circle-open", "size": 17, "color": curve.color,
-                                                         "line": {"width": 2.2}}, "hoverinfo": "skip"})
+                                                         "line": {"width": 2.2}}, "hoverinfo": "skip", "meta": DRAWING})
             notes.append(_note(f"{curve.name}: {at:.2g}", math.log10(at), math.log10(steps), curve.color,
                                xanchor="center", yshift=-20))
     if any(np.isinf(curve.steps).any() for curve in curves):
@@ -243,9 +246,10 @@ def paths_figure(ground: Ground, paths: Mapping[str, np.ndarray], colors: Mappin
     heights = np.sqrt(np.maximum(ground.excess, 0))
     top = float(np.nanmax(heights)) or 1.0
     traces = [{"type": "contour", "x": x, "y": y, "z": heights.astype(np.float32), "name": "loss", "showscale": False,
-               "hoverinfo": "skip", "contours": {"start": top / RINGS, "end": top, "size": top / RINGS},
+               "hoverinfo": "skip", "meta": HEIGHT, "contours": {"start": top / RINGS, "end": top, "size": top / RINGS},
                "colorscale": [[0, "rgba(127,135,145,0)"], [1, "rgba(127,135,145,0.34)"]],
                "line": {"width": 0.6, "color": FAINT}}]
+    symbols, glyphs = (dict(zip(paths, 2 * kinds, strict=False)) for kinds in (SYMBOLS, GLYPHS))
     for key, path in paths.items():
         kept = thinned(len(path), DRAWN_POINTS)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -253,6 +257,11 @@ def paths_figure(ground: Ground, paths: Mapping[str, np.ndarray], colors: Mappin
         traces.append({"type": "scatter", "name": REMEDIES[key].label, "x": points[:, 0], "y": points[:, 1],
                        "mode": "lines", "opacity": 0.9, "line": {"color": colors[key], "width": 2},
                        "hovertemplate": f"{REMEDIES[key].label}: %{{x:.3g}}, %{{y:.3g}}<extra></extra>"})
+        spots = points[np.isfinite(points).all(axis=1)]
+        spots = spots[np.linspace(0, len(spots) - 1, BEADS + 2).astype(int)[1:-1]] if len(spots) else spots
+        traces.append({"type": "scatter", "name": REMEDIES[key].label, "x": spots[:, 0], "y": spots[:, 1],
+                       "mode": "markers", "hoverinfo": "skip", "meta": DRAWING,
+                       "marker": {"symbol": symbols[key], "size": 9, "color": colors[key]}})
     ends = np.stack([ground.start, ground.optimum])
     # away from each other, and so from most of the paths between
     sides = ["bottom center", "top center"] if ends[1, 1] >= ends[0, 1] else ["top center", "bottom center"]
@@ -261,7 +270,7 @@ def paths_figure(ground: Ground, paths: Mapping[str, np.ndarray], colors: Mappin
                    "textfont": {"size": 14}, "marker": {"symbol": ["circle-open", "star"], "size": 13, "color": GREY,
                                                         "line": {"width": 2, "color": GREY}},
                    "hovertemplate": "%{text}: %{x:.3g}, %{y:.3g}<extra></extra>"})
-    names = [f"<span style='color:{colors[key]}'>{REMEDIES[key].label}</span>" for key in paths]
+    names = [f"<span style='color:{colors[key]}'>{glyphs[key]}\u00a0{REMEDIES[key].label}</span>" for key in paths]
     return drawn(traces, title, height, subtitle=" · ".join(names),
                  x={"range": ground.window.x, "title": {"text": ground.axis_titles[0]}, "constrain": "domain",
                     "zeroline": False},

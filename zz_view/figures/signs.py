@@ -49,7 +49,7 @@ def _cells(codes: np.ndarray, first_step: int, written: bool) -> dict:
     """The cells (D, n), each with its glyph in the hover text and, where cells are few, written into it."""
     return {"type": "heatmap", "z": codes, "x0": first_step, "dx": 1, "y0": 1, "dy": 1, "zmin": 0, "zmax": 2,
             "colorscale": SIGN_SCALE, "showscale": False, "text": GLYPHS[codes], "name": "signs",
-            "texttemplate": "%{text}" if written else None, "textfont": {"size": 14, "color": "white"},
+            "texttemplate": "%{text}" if written else None, "textfont": {"size": 14},
             "hovertemplate": "step %{x}, w%{y}: %{text}<extra></extra>", "xgap": int(written),
             "ygap": int(len(codes) <= GAP_ROWS)}
 

@@ -14,6 +14,10 @@ COLORS = (*OTHERS, GREY, "#8C6D46")
 DASHES = ("solid", "dot", "dashdot", "longdash", "longdashdot", "solid")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
 MOST_LINES = len(COLORS)
+STEPS = 12  # of the map's color
+LIGHTEST, DARKEST = np.array([0xED, 0xE9, 0xFA]), np.array([0x8F, 0x7F, 0xE0])
+SHADES = [[share, "#" + "".join(f"{round(c):02X}" for c in LIGHTEST + share * (DARKEST - LIGHTEST))]
+          for share in np.linspace(0, 1, STEPS + 1).tolist()]
 TWINS = {"raw": RAW, "zero-centered": CENTERED}
 
 
@@ -66,7 +70,7 @@ def lines_figure(axis: Axis, lines: Sequence[Line], title: str, measure: str, lo
             "marker": {"size": 8, "symbol": [f"{SYMBOLS[k % MOST_LINES]}{'-open' * bool(o)}" for o in unreached],
                        "color": color},
             "customdata": [_words(found) for found in line.summaries],
-            "hovertemplate": f"{line.name}, {axis.title} %{{x}}: %{{customdata}}<extra></extra>"})
+            "hovertemplate": f"{line.name}, {axis.title} %{{x}}: in words %{{customdata}}<extra></extra>"})
         if np.isfinite(line.theory).any():
             traces.append({"type": "scatter", "mode": "lines", "name": f"{line.name}, theory", "x": places,
                            "y": line.theory, "line": {"color": color, "width": 2, "dash": "dash"}, "opacity": 0.8,
@@ -75,6 +79,9 @@ def lines_figure(axis: Axis, lines: Sequence[Line], title: str, measure: str, lo
             last = np.flatnonzero(there)[-1]
             notes.append(_note(line.name, places[last], cut[last, 0], color, axis.log, log))
     _spread(notes, log)
+    if not traces:  # the axes need something to stand on
+        nothing = np.full(len(places), math.nan)
+        traces = [{"type": "scatter", "name": "none", "x": places, "y": nothing, "mode": "lines"}]
     return drawn(traces, title, height, axis.layout(),
                  {"title": {"text": measure}, "type": "log" if log else "linear", "zeroline": False}, notes)
 
@@ -121,14 +128,20 @@ def map_figure(across: Axis, up: Axis, values: np.ndarray, title: str, measure: 
         shade = np.log10(np.where(finite > 0, finite, np.nan)) if log else finite
     text = [["–" if math.isinf(v) else "" if math.isnan(v) else f"{v:.2g}" if v < 100 else f"{v:.0f}" for v in row]
             for row in values]
-    trace = {"type": "heatmap", "x": np.arange(len(across.values)), "y": np.arange(len(up.values)), "z": shade,
-             "text": text, "texttemplate": "%{text}", "textfont": {"size": 13}, "name": measure, "showscale": False,
-             "colorscale": [[0, "#EDE9FA"], [1, "#8F7FE0"]], "xgap": 2, "ygap": 2,
+    known = shade[np.isfinite(shade)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    trace = {"type": "heatmap", "x0": 0, "dx": 1, "y0": 0, "dy": 1, "z": shade,
+             "zmin": low, "zmax": max(high, low + 1e-9), "customdata": values,
+             "text": text, "texttemplate": "%{text}", "textfont": {"size": 14}, "name": measure, "showscale": False,
+             "colorscale": SHADES, "xgap": 2, "ygap": 2,
              "hovertemplate": f"{across.title} %{{x}}, {up.title} %{{y}}: %{{text}}<extra></extra>"}
-    return drawn([trace], title, height, _cells(across), _cells(up))
+    figure = drawn([trace], title, height, _cells(across), _cells(up))
+    longest = max((len(name) for name in figure["layout"]["yaxis"]["ticktext"]), default=0)
+    figure["layout"]["margin"] = {**figure["layout"]["margin"], "l": max(56, 34 + 7 * longest)}
+    return figure
 
 
 def _cells(axis: Axis) -> dict:
     names = [written(v) if not isinstance(v, float) else f"{v:g}" for v in axis.values]
     return {"title": {"text": axis.title, "standoff": 8}, "tickvals": list(range(len(names))), "ticktext": names,
-            "zeroline": False, "showgrid": False}
+            "range": [-0.5, len(names) - 0.5], "zeroline": False, "showgrid": False}

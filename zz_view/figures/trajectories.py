@@ -9,6 +9,7 @@ GRID_POINTS = 80
 RINGS = 10  # contour bands
 PIECES = 6  # of a path
 NOTHING = 1e-10  # of the loss at the start: further down there is nothing left to see
+HEIGHT = "square root of the loss above the smallest"  # what the contours are drawn of
 DRAWN_POINTS = 2000  # more points of a path than this cannot be told apart
 
 
@@ -108,7 +109,7 @@ def contours(window: Window, excess: np.ndarray) -> dict:
     height = np.sqrt(np.maximum(excess, 0))
     top = float(np.nanmax(height)) or 1.0
     return {"type": "contour", "x": _small(x), "y": _small(y), "z": _small(height), "name": "loss", "showscale": False,
-            "hoverinfo": "skip", "contours": {"start": top / RINGS, "end": top, "size": top / RINGS},
+            "hoverinfo": "skip", "meta": HEIGHT, "contours": {"start": top / RINGS, "end": top, "size": top / RINGS},
             "colorscale": [[0, "rgba(127,135,145,0)"], [1, "rgba(127,135,145,0.34)"]],
             "line": {"width": 0.6, "color": FAINT}}
 
@@ -134,7 +135,7 @@ def loss_figure(steps: np.ndarray, losses: dict[str, np.ndarray], colors: dict[s
     drawable = {name: for_log_axis(values) for name, values in losses.items()}
     # the axis belongs to the runs: a band or a theory that falls to rounding errors would only squeeze them
     floor = min((np.nanmin(values) for values in drawable.values() if np.isfinite(values).any()), default=0.0)
-    traces = [_band(steps[kept], np.array([for_log_axis(edge, floor)[kept] for edge in band]), colors[name])
+    traces = [_band(steps[kept], np.array([for_log_axis(edge, floor)[kept] for edge in band]), name, colors[name])
               for name, band in (bands or {}).items()]
     traces += [_line(steps[kept], values[kept], name, colors[name], {}) for name, values in drawable.items()]
     traces += [_line(steps[kept], for_log_axis(values, floor)[kept], f"{name}, theory", GREY, {"dash": "dash"})
@@ -150,12 +151,12 @@ def _line(steps: np.ndarray, values: np.ndarray, name: str, color: str, line: di
             "hovertemplate": f"{name}, step %{{x}}: %{{y:.3g}}<extra></extra>"}
 
 
-def _band(steps: np.ndarray, edges: np.ndarray, color: str) -> dict:
+def _band(steps: np.ndarray, edges: np.ndarray, name: str, color: str) -> dict:
     there = np.isfinite(edges).all(axis=0)
     low, high = edges[:, there]
     return {"type": "scatter", "x": np.concatenate([steps[there], steps[there][::-1]]).astype(np.int32),
             "y": _small(np.concatenate([low, high[::-1]])), "mode": "lines", "line": {"width": 0}, "fill": "toself",
-            "fillcolor": translucent(color), "hoverinfo": "skip", "name": "most of the other seeds"}
+            "fillcolor": translucent(color), "hoverinfo": "skip", "name": f"{name}, most of the other seeds"}
 
 
 def for_log_axis(values: np.ndarray, floor: float = 0.0) -> np.ndarray:
