@@ -315,12 +315,12 @@ class Board {
   }
 
   show() {
-    for (const chart of this.charts.values()) chart.drawStep();
+    for (const chart of this.charts.values()) if (chart.steps.length) chart.drawStep();  // to wipe a canvas costs, too
     this.tell();
   }
 
   tell() {
-    if (!this.sentences) return;
+    if (!this.sentences || this.words.textContent === this.sentences[this.step]) return;
     this.range.value = this.step;
     this.range.setAttribute("aria-valuetext", this.sentences[this.step]);
     this.words.textContent = this.sentences[this.step];
