@@ -41,6 +41,7 @@ def sections() -> dict[str, list[st.Page]]:
             st.Page("pages/deep_network.py", title="Deep network", icon=":material/lan:", url_path="deep-network"),
         ],
         "Use it": [
+            st.Page("pages/your_data.py", title="Your data", icon=":material/upload_file:", url_path="your-data"),
             st.Page("pages/sweep.py", title="Sweep", icon=":material/query_stats:", url_path="sweep"),
             st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:", url_path="glossary"),
         ],

@@ -496,6 +496,7 @@ def test_a_report_holds_everything_as_json():
 
 @pytest.mark.parametrize(("value", "text"), [(1.234, "1.2"), (12.3, "12"), (0.0123, "0.012"), (1234.0, "1,200"),
                                              (99.7, "100"), (6.54e6, "6,500,000"), (2.2e12, "2.2e12"),
-                                             (math.inf, "infinity"), (math.nan, "undefined"), (9.96, "10")])
+                                             (math.inf, "infinity"), (math.nan, "undefined"), (9.96, "10"),
+                                             (8e-33, "0")])
 def test_numbers_have_two_digits(value, text):
     assert short(value) == text

@@ -155,6 +155,8 @@ def short(value: float) -> str:
     """Two significant digits, whole and with thousands' separators from 10 on."""
     if not math.isfinite(value):
         return "infinity" if value > 0 else "undefined"
+    if abs(value) < 1e-9:
+        return "0"
     if value >= 1e7:
         return f"{value:.1e}".replace("e+0", "e").replace("e+", "e")
     if value >= 99.5:

@@ -12,6 +12,7 @@ from zz_core.reading.checks import MOST_COLUMNS, UnfitColumns, listed, plural, r
 
 DELIMITERS = "\t;,"
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
+REQUESTED = "left out on request"
 MOST_CHARACTERS = 2**17  # of one cell
 MOST_CELLS = 10 * MOST_COLUMNS  # of the first line; some may be text to be left out
 
@@ -48,7 +49,7 @@ def parse_table(data: bytes, what: str, encoding: str = "utf-8", leave_out: Sequ
     values = _fast(text, layout)
     if values is None:
         _refuse(text, layout, what)
-    names, left_out = [layout.names[k] for k in layout.kept], dict.fromkeys(leave_out, "left out on request")
+    names, left_out = [layout.names[k] for k in layout.kept], dict.fromkeys(leave_out, REQUESTED)
     if names[0] == "" and len(names) > 1 and np.array_equal(np.diff(values[:, 0]), np.ones(len(values) - 1)):
         values, names = values[:, 1:], names[1:]
         left_out["the first column"] = "it has no name and only counts the rows"
