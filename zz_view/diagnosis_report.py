@@ -9,8 +9,10 @@ import numpy as np
 
 import zz_core
 from zz_core import Diagnosis
-from zz_core.diagnosis import THRESHOLDS
-from zz_core.diagnosis.report import HEADINGS, as_data, feature_rows, table_row
+from zz_core.diagnosis import THRESHOLDS, GradientSigns
+from zz_core.diagnosis.report import HEADINGS, as_data, feature_rows, gradient_data, table_row
+from zz_core.diagnosis.verdict import percent
+from zz_view import diagnosis_words as words
 from zz_view.figures.diagnosis import TREATED, TWINS
 
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1c1e22;
@@ -25,16 +27,18 @@ def stem(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "layer"
 
 
-def text(source: str, layers: Mapping[str, Diagnosis]) -> str:
-    """JSON with everything that was measured."""
-    return json.dumps({"program": "Zig-Zag Lab", "version": zz_core.__version__, "source": source,
-                       "thresholds": THRESHOLDS, "layers": {name: as_data(found) for name, found in layers.items()}},
-                      indent=1, allow_nan=False)
+def text(source: str, layers: Mapping[str, Diagnosis], gradients: Mapping[str, GradientSigns],
+         left_out: Mapping[str, str]) -> str:
+    """JSON with everything that was measured, under the names that the command uses."""
+    return json.dumps({"program": "Zig-Zag Lab", "version": zz_core.__version__, "file": source,
+                       "thresholds": THRESHOLDS, "layers": {name: as_data(found) for name, found in layers.items()},
+                       "gradients": {name: gradient_data(found) for name, found in gradients.items()},
+                       "left_out": dict(left_out)}, indent=1, allow_nan=False)
 
 
-def html(source: str, layers: Mapping[str, Diagnosis]) -> str:
+def html(source: str, layers: Mapping[str, Diagnosis], gradients: Mapping[str, GradientSigns]) -> str:
     """One page; what a visitor has named is escaped."""
-    parts = [_layer(name, found) for name, found in layers.items()]
+    parts = [*(_layer(name, found) for name, found in layers.items()), _gradients(gradients)]
     rows = _table(HEADINGS, [list(table_row(name, found).values()) for name, found in layers.items()])
     return (f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Diagnosis of {_e(source)}</title>"
             f"<meta name='viewport' content='width=device-width'><style>{STYLE}</style>"
@@ -43,15 +47,17 @@ def html(source: str, layers: Mapping[str, Diagnosis]) -> str:
 
 
 def _layer(name: str, found: Diagnosis) -> str:
-    words = found.words
-    figures = "".join(f"<li>{_e(sentence)}</li>" for sentence in words.figures)
-    advice = f"<p><b>What to do.</b> {_e(words.advice)}</p>" if words.advice else ""
+    said = found.words
+    figures = "".join(f"<li>{_e(sentence)}</li>" for sentence in said.figures)
+    advice = f"<p><b>What to do.</b> {_e(said.advice)}</p>" if said.advice else ""
+    spectra = words.spectra_rows(found)
     pictures = (_picture("Curvatures, steepest direction first", "direction", *_curvatures(found), (True, True)) +
                 _picture("Share of gradients with one sign", "batch size", *_signs(found), (True, False)))
     columns = ["feature", "mean", "variance", "positive", "m²/v"]
     rows = [[row["feature"], *(_short(row[column]) for column in columns[1:])] for row in feature_rows(found)]
-    return (f"<h2>{_e(name)}</h2><p><b>{_e(words.headline)}</b></p><ul>{figures}</ul>{advice}"
-            f"<div class='pictures'>{pictures}</div>{_runs(found)}<details><summary>Features</summary>"
+    return (f"<h2>{_e(name)}</h2><p><b>{_e(said.headline)}</b></p><ul>{figures}</ul>{advice}"
+            f"<div class='pictures'>{pictures}</div>{_runs(found)}<h3>Spectra</h3>"
+            f"{_table(list(spectra[0]), [list(row.values()) for row in spectra])}<details><summary>Features</summary>"
             f"{_table(columns, rows)}</details>")
 
 
@@ -63,6 +69,15 @@ def _runs(found: Diagnosis) -> str:
     return (f"<h3>Steps to 1 % of the excess loss, batch size {found.training.batch_size:,}</h3>" +
             _table(["inputs", "rate / stability limit", "median", "95 % interval", "theory", "theory, full batch"],
                    rows))
+
+
+def _gradients(found: Mapping[str, GradientSigns]) -> str:
+    if not found:
+        return ""
+    rows = [[name, f"{len(each.signs):,}", f"{each.signs.shape[1]:,}", f"{each.signs.shape[2]:,}",
+             percent(each.overall), percent(each.chance)] for name, each in found.items()]
+    return "<h2>The signs of the recorded gradients</h2>" + _table(
+        ["layer", "steps", "rows", "weights a row", "rows with one sign", "by chance"], rows)
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

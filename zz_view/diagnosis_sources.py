@@ -15,6 +15,7 @@ from zz_core import datasets
 from zz_core.network import NetworkExperiment, train
 from zz_core.reading import Recording, UnfitColumns, UnknownEncoding, with_target
 from zz_core.reading.checks import listed
+from zz_core.reading.recording import TARGETS
 from zz_view.controls import BOUND
 from zz_view.uploads import TYPES, parse_upload
 
@@ -25,6 +26,8 @@ EXAMPLE_STEPS = 60  # of which the example has the gradients
 NO_TARGET = "none: random teachers"
 OTHER_ENCODING = "cp1252"  # what Windows spreadsheets write unless told otherwise
 MOST_PASTED = 2_000_000  # characters
+SHIPPED_TARGET = "first class"
+LIKELY_TARGETS = {*TARGETS, "class", "outcome", SHIPPED_TARGET}
 
 
 class Held(NamedTuple):
@@ -66,7 +69,7 @@ def example() -> Recording:
 def shipped(name: str) -> Recording:
     """A real data set as found, its class beside it: 1 for the first one."""
     values, labels = datasets.load(name)
-    columns = (*datasets.feature_names(name), "first class")
+    columns = (*datasets.feature_names(name), SHIPPED_TARGET)
     return Recording({name: np.column_stack([values, labels == 0])}, names={name: columns})
 
 
@@ -104,7 +107,8 @@ def _read(key: Hashable, name: str, content: Callable[[], bytes], most: int) -> 
     if kept is not None and kept.key == whole:
         return kept
     try:
-        recording = parse_upload(content(), name, most, left_out, encoding or "utf-8")
+        with st.spinner(f"Reading {plain(name)} …"):
+            recording = parse_upload(content(), name, most, left_out, encoding or "utf-8")
     except ValueError as error:
         refuse(error, key)
         return None
@@ -154,8 +158,8 @@ def choose_target(held: Held, layer: str) -> tuple[Recording, str]:
     names = held.recording.names.get(layer, ())
     if len(names) < 2:
         return held.recording, NO_TARGET
-    chosen = st.selectbox("Target", [NO_TARGET, *names], key=_key("target", held.key),
-                          index=len(names) if not held.private else 0,
+    guess = next((k for k, name in enumerate(names, 1) if name.lower() in LIKELY_TARGETS), 0)
+    chosen = st.selectbox("Target", [NO_TARGET, *names], guess, key=_key("target", (held.key, layer)),
                           help="The column that the others are to predict. Without one the runs learn random targets "
                                "that are linear in the inputs.")
     if chosen == NO_TARGET:

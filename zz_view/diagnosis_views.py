@@ -1,16 +1,17 @@
 """The parts of the page Your data: the choice of the layer, the pictures, recorded gradients, recorders, the report."""
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from zz_core import Diagnosis
 from zz_core.diagnosis import THRESHOLDS, GradientSigns
 from zz_core.diagnosis.report import feature_rows, table_row
 from zz_core.diagnosis.verdict import SOME
-from zz_core.reading import UnfitColumns
 from zz_core.reading.text import REQUESTED
 from zz_core.theory import spectrum
 from zz_view import diagnosis_report as report
@@ -42,6 +43,27 @@ def left_out(held: Held) -> None:
         st.caption(f"The {len(held.recording.targets):,} targets belong to no layer, since none has as many samples.")
 
 
+class Shown(NamedTuple):
+    """What the page is about; `found` is None where the layer cannot be diagnosed."""
+
+    layers: dict[str, Diagnosis | None]
+    layer: str
+    found: Diagnosis | None
+
+
+def shown(held: Held, batch: int, layer_place: DeltaGenerator, target_place: DeltaGenerator) -> Shown | None:
+    """The diagnosis of the chosen layer; None where there is none to choose, or the visitor did not want to wait."""
+    if not held.recording.layers:
+        return None
+    try:
+        layers = runs.overview(held)
+        with layer_place:
+            layer = choose_layer(held, layers)
+        return Shown(layers, layer, diagnosis(held, layer, batch, target_place))
+    except runs.Stopped:
+        return None
+
+
 def batch_size() -> int:
     return int(st.number_input("Your batch size", 1, 65536, 32, key="own_batch", **BOUND,
                                help="Of your own training: zero-centering pays more, the larger it is."))
@@ -57,7 +79,7 @@ def choose_layer(held: Held, layers: Mapping[str, Diagnosis | None]) -> str:
                         help="The layer whose inputs are diagnosed; at first the one with the largest head-room.")
 
 
-def diagnosis(held: Held, layer: str, batch: int, target_place) -> Diagnosis | None:
+def diagnosis(held: Held, layer: str, batch: int, target_place: DeltaGenerator) -> Diagnosis | None:
     """The diagnosis of the chosen layer; None where it cannot be made, after saying why and offering what would do."""
     with target_place:
         recording, target = sources.choose_target(held, layer)
@@ -68,7 +90,7 @@ def diagnosis(held: Held, layer: str, batch: int, target_place) -> Diagnosis | N
         chosen = (target, tuple(left_out))
         return runs.diagnosed(held, sources.without(recording, layer, left_out), layer, chosen, batch)
     except ValueError as error:
-        sources.refuse(error if isinstance(error, UnfitColumns) else ValueError(str(error)), key)
+        sources.refuse(error, key)
         return None
 
 
@@ -116,6 +138,9 @@ def reasons(found: Diagnosis) -> None:
              (figures.spectrum_figure(spectra, with_bias, independent, words.spectrum_title(found)), "spectrum",
               "Curvatures from the steepest direction on, raw, zero-centered and standardized")]
     board([_chart(*parts) for parts in drawn], "own_reasons", narrowest=340)
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    left.dataframe(pd.DataFrame(words.spectra_rows(found)), hide_index=True, width="stretch")
+    right.markdown(words.condition_sentence(found))
     with st.expander("Feature by feature", icon=":material/table:", key="own_features", on_change="rerun") as fold:
         if fold.open:
             _feature_table(found)
@@ -147,18 +172,25 @@ def layers(found: Mapping[str, Diagnosis | None], chosen: str) -> None:
     right.dataframe(pd.DataFrame(rows)[columns], hide_index=True, width="stretch")
 
 
+def signs(held: Held, say: bool = False) -> dict[str, GradientSigns]:
+    """Of every layer with recorded gradients; what cannot be used is left out, and the reason shown where `say` is."""
+    found = {}
+    for name in held.recording.gradients:
+        try:
+            found[name] = runs.signs_of(held, name)
+        except ValueError as error:
+            if say:
+                st.warning(plain(str(error)), icon=":material/tune:")
+    return found
+
+
 @st.fragment
 def gradients(held: Held) -> None:
     """The signs of the visitor's own training."""
     if not held.recording.gradients:
         return
     st.header("The signs of the recorded gradients", anchor=False)
-    found: dict[str, GradientSigns] = {}
-    for name in held.recording.gradients:
-        try:
-            found[name] = runs.signs_of(held, name)
-        except ValueError as error:
-            st.warning(plain(str(error)), icon=":material/tune:")
+    found = signs(held, say=True)
     if not found:
         return
     names = list(found)
@@ -197,18 +229,22 @@ def recorders() -> None:
             tab.code(text, "python")
 
 
-def share(held: Held, layer: str, found: Diagnosis) -> None:
-    """The report to take away; what a visitor brought has no link."""
+def share(held: Held, shown: Shown) -> None:
+    """The report to take away: every layer, that on the screen with its runs. What a visitor brought has no link."""
     with st.popover("Report", icon=":material/download:", key="own_report", on_change="rerun") as popover:
         if not popover.open:
             return
-        stem = f"zig-zag-diagnosis-{report.stem(layer)}"
-        st.download_button("As HTML", lambda: report.html(held.name, {layer: found}).encode(), f"{stem}.html",
+        layers = {name: shown.found if name == shown.layer else each for name, each in shown.layers.items()}
+        known, recorded = {name: each for name, each in layers.items() if each is not None}, signs(held)
+        stem = f"zig-zag-diagnosis-{report.stem(held.name)}"
+        st.download_button("As HTML", lambda: report.html(held.name, known, recorded).encode(), f"{stem}.html",
                            "text/html", icon=":material/article:", on_click="ignore", key="own_html",
                            help="One file with the verdict, the numbers and the pictures; it needs no network.")
-        st.download_button("As JSON", lambda: report.text(held.name, {layer: found}).encode(), f"{stem}.json",
-                           "application/json", icon=":material/data_object:", on_click="ignore", key="own_json",
-                           help="Everything that was measured, as the command writes it.")
+        st.download_button("As JSON", lambda: report.text(held.name, known, recorded, held.recording.left_out)
+                           .encode(), f"{stem}.json", "application/json", icon=":material/data_object:", on_click="ignore",
+                           key="own_json", help="Everything that was measured, as the command writes it.")
+        if len(known) > 1:
+            st.caption(f"All {len(known)} layers, with the runs of {plain(shown.layer)}.")
         if held.private:
             st.caption("There is no link to this page with your numbers: they stay in this session.")
 

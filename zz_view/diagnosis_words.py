@@ -8,6 +8,7 @@ from zz_core import Diagnosis
 from zz_core.diagnosis import GradientSigns, Training
 from zz_core.diagnosis.verdict import MATTERS, SOME, at_batch_size, percent, short
 from zz_view.diagnosis_sources import plain
+from zz_view.figures.diagnosis import safe
 from zz_view.page import Number
 
 HEADS = {"none": "**No, not here.**", "some": "**Yes, somewhat.**", "strong": "**Yes.**"}
@@ -97,6 +98,26 @@ def features_title(found: Diagnosis) -> str:
     return f"{above:,} of {found.features:,} features have a mean beyond their spread"
 
 
+def spectra_rows(found: Diagnosis) -> list[dict[str, str]]:
+    """The spectra in numbers, for a table."""
+    named = {"raw": found.spectra.raw, "zero-centered": found.spectra.centered,
+             "standardized": found.spectra.standardized, "raw, with a bias": found.spectra.raw_bias,
+             "zero-centered, with a bias": found.spectra.centered_bias}
+    return [{"inputs": name, "κ": short(each.condition), "largest": short(each.eigenvalues[0]),
+             "smallest": short(each.eigenvalues[len(each.eigenvalues) - each.null - 1]),
+             "directions without spread": f"{each.null:,}"} for name, each in named.items()]
+
+
+def condition_sentence(found: Diagnosis) -> str:
+    """The closed form beside the measured condition number, and what a finite sample makes of it."""
+    text = (f"κ is the largest over the smallest eigenvalue. Independent features of your average mean and variance "
+            f"would have **1 + D m²/v = {short(found.condition_independent)}** raw, 1 zero-centered.")
+    white = found.condition_white
+    seen = f"show {short(white)} in place of 1" if math.isfinite(white) else "have no smallest eigenvalue at all"
+    return (f"{text} A finite sample adds to both: {found.rows:,} samples of {found.features:,} white features would "
+            f"{seen}. The *ratio* raw over zero-centered, **{short(found.condition_ratio)}**, is steadier.")
+
+
 def layers_title(rooms: Sequence[float]) -> str:
     many = sum(room >= SOME for room in rooms)
     return f"{many} of {len(rooms)} layers suffer from their mean" if many else "No layer suffers from its mean"
@@ -104,7 +125,7 @@ def layers_title(rooms: Sequence[float]) -> str:
 
 def rows_title(found: Mapping[str, GradientSigns]) -> str:
     worst = max(found, key=lambda name: np.nan_to_num(found[name].overall - found[name].chance))
-    return f"{percent(found[worst].overall)} of the rows have one sign in {worst[:20]}"
+    return f"{percent(found[worst].overall)} of the rows have one sign in {safe(worst)[:20]}"
 
 
 def gradients_sentence(found: Mapping[str, GradientSigns], layer: str) -> str:

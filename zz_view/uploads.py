@@ -74,8 +74,9 @@ def _parquet(data: bytes, name: str, limit: int, leave_out: Sequence[str]) -> Re
         if needed > limit:
             raise ValueError(f"{name}: its {len(data):,} bytes would unpack to {needed:,}, and {limit:,} are allowed: "
                              "keep fewer rows or columns")
-        table = file.read(columns=kept)
-        values = np.column_stack([column.cast(pyarrow.float64()).to_numpy() for column in table.columns])
+        table = file.read(columns=kept).select(kept)  # reading "a" brings "a.b", too
+        # not safe: a whole number beyond 2**53 is rounded, as everywhere in double precision
+        values = np.column_stack([column.cast(pyarrow.float64(), safe=False).to_numpy() for column in table.columns])
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"{name}: it cannot be read as Parquet ({str(error).splitlines()[0][:100]}): the file is "
                          "damaged or cut off; save or upload it again") from None

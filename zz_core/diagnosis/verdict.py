@@ -93,7 +93,8 @@ def _steps(found: "Diagnosis") -> str:
     if training.at_least:
         late = "do not" if math.isinf(raw.median) else "do not always"
         return (f"Trained {size}, raw inputs {late} get to 1 % of the excess loss within {raw.limit:,} steps; "
-                f"zero-centered ones take {_steps_of(centered)}: expect more than {short(gain)} times fewer steps.")
+                f"zero-centered ones take {_steps_of(centered)}: expect more than {short(gain)} times fewer steps "
+                f"(95 % interval from {short(low)} on over {len(centered.steps)} seeds).")
     few = f"about {short(gain)} times fewer steps" if gain >= MATTERS else "about as many steps"
     return (f"Trained {size}, expect {few} when zero-centered ({short(gain)}, 95 % interval {short(low)} to "
             f"{short(high)} over {len(centered.steps)} seeds): {_steps_of(raw)} raw, {_steps_of(centered)} "

@@ -167,7 +167,7 @@ def features_figure(names: Sequence[str], mean: np.ndarray, spread_: np.ndarray,
                "line": {"color": GREY, "width": 2}, "hoverinfo": "skip"},
               {"type": "scatter", "mode": "markers", "name": "features", "x": width, "y": height,
                "marker": {"symbol": "circle", "size": 9 if len(shown) < 100 else 6, "color": RAW}, "opacity": 0.8,
-               "customdata": [f"{_safe(names[k])}: mean {mean[k]:.3g}, spread {spread_[k]:.3g}" for k in shown],
+               "customdata": [f"{safe(names[k])}: mean {mean[k]:.3g}, spread {spread_[k]:.3g}" for k in shown],
                "hovertemplate": "%{customdata}<extra></extra>"}]
     note = {**_note("mean = spread", *np.log10([diagonal[-1]] * 2), GREY), "xanchor": "right", "yanchor": "top",
             "yshift": -8}
@@ -184,7 +184,7 @@ def layers_figure(names: Sequence[str], head_room: Sequence[float], chosen: int,
     trace = {"type": "scatter", "mode": "lines+markers", "name": "head-room", "x": places, "y": rooms,
              "line": {"color": translucent(RAW, 0.5), "width": 1.5},
              "marker": {"symbol": symbols, "size": 13, "color": RAW},
-             "customdata": [_safe(name) for name in names],
+             "customdata": [safe(name) for name in names],
              "hovertemplate": "%{customdata}: %{y:.2f}x<extra></extra>"}
     top = math.log10(max(rooms.max(), threshold)) + 0.15
     note = {**_note(f"from {threshold:g} on it costs something", 1.0, math.log10(threshold), GREY), "xref": "x domain",
@@ -202,9 +202,9 @@ def rows_figure(found: Mapping[str, GradientSigns], title: str) -> dict:
     steps = max(len(each.unanimous_rows) for each in found.values())
     for k, (name, each) in enumerate(list(found.items())[:MOST_LINES]):
         shown, color = thinned(len(each.unanimous_rows), MOST_POINTS), LAYERS[k]
-        traces.append({"type": "scatter", "mode": "lines", "name": _safe(name), "x": shown + 1.0,
+        traces.append({"type": "scatter", "mode": "lines", "name": safe(name), "x": shown + 1.0,
                        "y": each.unanimous_rows[shown], "line": {"color": color, "width": 2},
-                       "hovertemplate": f"{_safe(name)}, step %{{x:.0f}}: %{{y:.0%}}<extra></extra>"})
+                       "hovertemplate": f"{safe(name)}, step %{{x:.0f}}: %{{y:.0%}}<extra></extra>"})
         known = np.flatnonzero(np.isfinite(each.unanimous_rows))
         if len(known):
             names.append(Name(_short(name), float(steps), float(each.unanimous_rows[known[-1]]), color))
@@ -269,11 +269,11 @@ def _log_range(values: np.ndarray) -> list[float]:
     return [float(low - pad), float(high + pad)]
 
 
-def _safe(name: str) -> str:
+def safe(name: str) -> str:
     """A visitor's name, which figures would read for markup."""
     return str(name).replace("<", "‹").replace(">", "›").replace("%{", "% {")[:60]
 
 
 def _short(name: str) -> str:
-    name = _safe(name)
+    name = safe(name)
     return name if len(name) <= 14 else f"{name[:6]}…{name[-7:]}"
