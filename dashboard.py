@@ -2,6 +2,8 @@
 
 The server imports this file once when it starts, and runs it as a script for every visitor, at every change.
 """
+from zz_view import one_thread  # noqa: F401  # isort: skip  (sets what NumPy reads when it is imported)
+
 import gc
 import logging
 

@@ -19,7 +19,7 @@ with picture:
     shown = views.shown(held, batch, layer_place, target_place) if held else None
     found = shown.found if shown else None
     if found:
-        answer.markdown(words.answer(found, shown.layer))
+        answer.markdown(words.answer(found, shown.layer if len(shown.layers) > 1 else None))
         views.pictures(found)
         page.numbers(words.numbers(found))
         views.verdict(found)

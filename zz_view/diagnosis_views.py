@@ -59,7 +59,7 @@ def shown(held: Held, batch: int, layer_place: DeltaGenerator, target_place: Del
         layers = runs.overview(held)
         with layer_place:
             layer = choose_layer(held, layers)
-        return Shown(layers, layer, diagnosis(held, layer, batch, target_place))
+        return Shown(layers, layer, diagnosis(held, layer, batch, target_place if len(layers) > 1 else layer_place))
     except runs.Stopped:
         return None
 
@@ -110,6 +110,8 @@ def _chart(figure: dict, key: str, what: str) -> Chart:
 
 def verdict(found: Diagnosis) -> None:
     """The figures in sentences, the thresholds under them."""
+    st.caption("This page has its own controls, above; those of the sidebar are the single neuron's and change nothing "
+               "here.")
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in found.words.figures))
     if found.words.advice:
         st.markdown(f"**What to do.** {found.words.advice}")
@@ -240,8 +242,9 @@ def share(held: Held, shown: Shown) -> None:
         st.download_button("As HTML", lambda: report.html(held.name, known, recorded).encode(), f"{stem}.html",
                            "text/html", icon=":material/article:", on_click="ignore", key="own_html",
                            help="One file with the verdict, the numbers and the pictures; it needs no network.")
-        st.download_button("As JSON", lambda: report.text(held.name, known, recorded, held.recording.left_out)
-                           .encode(), f"{stem}.json", "application/json", icon=":material/data_object:", on_click="ignore",
+        unused = held.recording.left_out
+        st.download_button("As JSON", lambda: report.text(held.name, known, recorded, unused).encode(),
+                           f"{stem}.json", "application/json", icon=":material/data_object:", on_click="ignore",
                            key="own_json", help="Everything that was measured, as the command writes it.")
         if len(known) > 1:
             st.caption(f"All {len(known)} layers, with the runs of {plain(shown.layer)}.")

@@ -14,13 +14,14 @@ from zz_view.page import Number
 HEADS = {"none": "**No, not here.**", "some": "**Yes, somewhat.**", "strong": "**Yes.**"}
 
 
-def answer(found: Diagnosis, layer: str) -> str:
-    """One or two sentences: whether, and what zero-centering would bring."""
+def answer(found: Diagnosis, layer: str | None) -> str:
+    """One or two sentences: whether, and what zero-centering would bring; `layer` where there are several."""
     head, room = HEADS[found.level], short(found.head_room)
+    inputs = "these inputs" if layer is None else f"the inputs of {plain(layer)}"
     if found.level == "none":
         bear = f"at most {room} times the learning rate" if found.head_room >= 1.05 else "no larger learning rate"
-        return f"{head} Zero-centered, the inputs of {plain(layer)} would bear {bear}: there is no problem here."
-    text = f"{head} Zero-centered, the inputs of {plain(layer)} would bear **{room} times** the learning rate"
+        return f"{head} Zero-centered, {inputs} would bear {bear}: there is no problem here."
+    text = f"{head} Zero-centered, {inputs} would bear **{room} times** the learning rate"
     training = found.training
     gain = training.gain[0] if training else math.nan
     if math.isnan(gain):

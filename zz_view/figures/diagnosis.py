@@ -169,8 +169,8 @@ def features_figure(names: Sequence[str], mean: np.ndarray, spread_: np.ndarray,
                "marker": {"symbol": "circle", "size": 9 if len(shown) < 100 else 6, "color": RAW}, "opacity": 0.8,
                "customdata": [f"{safe(names[k])}: mean {mean[k]:.3g}, spread {spread_[k]:.3g}" for k in shown],
                "hovertemplate": "%{customdata}<extra></extra>"}]
-    note = {**_note("mean = spread", *np.log10([diagonal[-1]] * 2), GREY), "xanchor": "right", "yanchor": "top",
-            "yshift": -8}
+    note = {**_note("mean = spread", *[np.log10(diagonal).mean()] * 2, GREY), "xanchor": "left", "yanchor": "top",
+            "xshift": 8}
     return drawn(traces, title, HEIGHT, annotations=[note],
                  x={"title": {"text": "spread of the feature"}, "type": "log", "range": x, "zeroline": False},
                  y={"title": {"text": "size of its mean"}, "type": "log", "range": y, "zeroline": False})
