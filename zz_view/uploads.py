@@ -77,7 +77,7 @@ def _parquet(data: bytes, name: str, limit: int, leave_out: Sequence[str]) -> Re
         table = file.read(columns=kept).select(kept)  # reading "a" brings "a.b", too
         # not safe: a whole number beyond 2**53 is rounded, as everywhere in double precision
         values = np.column_stack([column.cast(pyarrow.float64(), safe=False).to_numpy() for column in table.columns])
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
         raise ValueError(f"{name}: it cannot be read as Parquet ({str(error).splitlines()[0][:100]}): the file is "
                          "damaged or cut off; save or upload it again") from None
     layer = Path(name).stem
@@ -91,7 +91,7 @@ def _kept(schema: "pyarrow.Schema", leave_out: Sequence[str], name: str) -> list
 
     refuse_duplicates(schema.names, name)
     fields = [field for field in schema if field.name not in leave_out]
-    if not fields:
+    if schema.names and not fields:
         raise ValueError(f"{name}: all {plural(len(schema), 'column')} are left out: must keep at least one")
     others = [field for field in fields if not (types.is_integer(field.type) or types.is_floating(field.type) or
                                                 types.is_boolean(field.type) or types.is_decimal(field.type))]

@@ -168,4 +168,6 @@ def short(value: float) -> str:
 
 def percent(share: float) -> str:
     """A share in words; tiny ones are not zero."""
-    return "undefined" if math.isnan(share) else "under 1 %" if share > 0 and round(100 * share) == 0 else f"{100 * share:.0f} %"
+    if math.isnan(share):
+        return "undefined"
+    return "under 1 %" if share > 0 and round(100 * share) == 0 else f"{100 * share:.0f} %"
