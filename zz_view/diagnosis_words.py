@@ -105,7 +105,7 @@ def spectra_rows(found: Diagnosis) -> list[dict[str, str]]:
              "standardized": found.spectra.standardized, "raw, with a bias": found.spectra.raw_bias,
              "zero-centered, with a bias": found.spectra.centered_bias}
     return [{"inputs": name, "κ": short(each.condition), "largest": short(each.eigenvalues[0]),
-             "smallest": short(each.eigenvalues[len(each.eigenvalues) - each.null - 1]),
+             "smallest": short(each.smallest) if each.smallest > 0 else "lost in rounding",
              "directions without spread": f"{each.null:,}"} for name, each in named.items()]
 
 
@@ -115,8 +115,10 @@ def condition_sentence(found: Diagnosis) -> str:
             f"would have **1 + D m²/v = {short(found.condition_independent)}** raw, 1 zero-centered.")
     white = found.condition_white
     seen = f"show {short(white)} in place of 1" if math.isfinite(white) else "have no smallest eigenvalue at all"
-    return (f"{text} A finite sample adds to both: {found.rows:,} samples of {found.features:,} white features would "
-            f"{seen}. The *ratio* raw over zero-centered, **{short(found.condition_ratio)}**, is steadier.")
+    text += f" A finite sample adds to both: {found.rows:,} samples of {found.features:,} white features would {seen}."
+    if math.isinf(found.condition_ratio):
+        return f"{text} Raw, the smallest eigenvalue is lost in the rounding of the largest."
+    return f"{text} The *ratio* raw over zero-centered, **{short(found.condition_ratio)}**, is steadier."
 
 
 def layers_title(rooms: Sequence[float]) -> str:

@@ -65,7 +65,7 @@ class Diagnosis:
 
     @property
     def condition_raw(self) -> float:
-        """Largest / smallest eigenvalue of E[x x'] that is not zero."""
+        """Largest / smallest eigenvalue of E[x x'] that is not zero; infinite beyond double precision."""
         return self.spectra.raw.condition
 
     @property
@@ -74,7 +74,8 @@ class Diagnosis:
 
     @property
     def condition_ratio(self) -> float:
-        """How many times smaller zero-centering makes the condition number."""
+        """How many times smaller zero-centering makes the condition number; infinite where that of the raw inputs is
+        beyond double precision."""
         return self.condition_raw / self.condition_centered
 
     @property

@@ -16,8 +16,14 @@ class Spectrum(NamedTuple):
     null: int  # directions in which the data do not move, beyond rounding
 
     @property
+    def smallest(self) -> float:
+        """The smallest that is not null; 0 where it is lost to rounding."""
+        return float(self.eigenvalues[len(self.eigenvalues) - self.null - 1])
+
+    @property
     def condition(self) -> float:
-        return float(self.eigenvalues[0] / self.eigenvalues[len(self.eigenvalues) - self.null - 1])
+        """Largest / smallest; infinite where double precision does not hold it."""
+        return float(self.eigenvalues[0]) / self.smallest if self.smallest > 0 else math.inf
 
 
 class Spectra(NamedTuple):
@@ -54,6 +60,8 @@ def spectra(found: Moments, progress: Callable[[float], None] | None = None) -> 
         if progress:
             progress((k + 1) / len(matrices))
     raw, centered, standardized, raw_bias = parts
+    # a mean adds no null directions: what only the raw moments lack has drowned in it
+    raw, raw_bias = (each._replace(null=min(each.null, centered.null)) for each in (raw, raw_bias))
     values = np.sort(np.append(centered.eigenvalues, 1.0))[::-1]  # nothing links the bias to zero-centered inputs
     return Spectra(raw, centered, standardized, raw_bias, _cut(values, found.count))
 

@@ -62,7 +62,10 @@ def _headline(found: "Diagnosis", level: str) -> str:
 
 def _condition(found: "Diagnosis") -> str:
     raw, centered, ratio = found.condition_raw, found.condition_centered, found.condition_ratio
-    if ratio >= MATTERS:
+    if math.isinf(raw):
+        text = ("The condition number of the raw inputs is beyond what double precision holds; centering would cut it "
+                f"to {short(centered)}.")
+    elif ratio >= MATTERS:
         text = f"Centering would cut the condition number {short(ratio)}-fold, from {short(raw)} to {short(centered)}."
     elif ratio <= 1 / MATTERS:
         text = (f"Centering would raise the condition number from {short(raw)} to {short(centered)}, unless a bias is "
@@ -149,13 +152,18 @@ def _aside(found: "Diagnosis") -> str:
 def _advice(found: "Diagnosis", level: str) -> str:
     if level != "none":
         return ADVICE
-    return "Standardize the inputs: not for their means, but for their unequal spreads." if _spreads(found) else ""
+    if _spreads(found):
+        return "Standardize the inputs: not for their means, but for their unequal spreads."
+    runs = found.training.runs if found.training else {}
+    if runs and math.isinf(runs["center"].median) and math.isfinite(runs["standardize"].median):
+        return "Standardize the inputs: not for their means, but for their size beside the 1 of the bias."
+    return ""
 
 
 def short(value: float) -> str:
     """Two significant digits, whole and with thousands' separators from 10 on."""
     if not math.isfinite(value):
-        return "infinity" if value > 0 else "undefined"
+        return "beyond measure" if value > 0 else "undefined"
     if abs(value) < 1e-9:
         return "0"
     if value >= 1e7:
