@@ -57,7 +57,7 @@ def test_every_kind_of_number_in_parquet_is_one():
     large = 2**60 + 1  # no double has it
     held = parse_upload(arrow(
         byte=pyarrow.array([1, -2], pyarrow.int8()), large=pyarrow.array([large, 0], pyarrow.int64()),
-        whole=pyarrow.array([2**64 - 1, 0], pyarrow.uint64()), half=pyarrow.array([0.5, 2.0], pyarrow.float16()),
+        whole=pyarrow.array([2**64 - 1, 0], pyarrow.uint64()), half=pyarrow.array(np.array([0.5, 2.0], np.float16)),
         single=pyarrow.array([0.1, 2.0], pyarrow.float32()), yes=pyarrow.array([True, False]),
         price=pyarrow.array([1, 2], pyarrow.decimal128(9, 2))), "t.parquet", MOST)
     np.testing.assert_array_equal(held.layers["t"], [[1, large, 2**64 - 1, 0.5, np.float32(0.1), 1, 1],
