@@ -122,7 +122,7 @@ class Bar:
             return
         self.place.progress(min(share, 1.0), f"{what} …")  # raises where the script is to end
         if not self.offered:
-            self.button.button("Stop", icon=":material/stop:", key=f"own_stop_{hash(self.key)}",
+            self.button.button("Stop the analysis", icon=":material/stop:", key=f"own_stop_{hash(self.key)}",
                                on_click=st.session_state.update, args=({STOPPED: self.key},))
             self.offered = True
 
