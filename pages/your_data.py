@@ -30,6 +30,7 @@ if held:
     views.gradients(held)
     if found:
         views.reasons(found)
+    if found or held.recording.gradients:
         views.share(held, shown)
 views.recorders()
 page.explanations(__file__)

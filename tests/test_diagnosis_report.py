@@ -78,6 +78,11 @@ def test_every_diagnosis_can_be_reported(values):
     json.loads(report.text("x", {"x": found}, {}, {}))
 
 
+def test_gradients_alone_can_be_reported():
+    assert "The signs of the recorded gradients" in Balanced(report.html("x", {}, {"fc1": SIGNS})).words
+    assert json.loads(report.text("x", {}, {"fc1": SIGNS}, {}))["gradients"]["fc1"]["steps"] == 6
+
+
 def test_the_json_is_what_the_command_writes(tmp_path, capsys):
     file = tmp_path / "run.npz"
     np.savez(file, **{"inputs/fc1": SIGMOIDS, "gradients/fc1": RNG.standard_normal((6, 2, 5)), "odd": np.ones(3)})

@@ -39,7 +39,7 @@ def text(source: str, layers: Mapping[str, Diagnosis], gradients: Mapping[str, G
 def html(source: str, layers: Mapping[str, Diagnosis], gradients: Mapping[str, GradientSigns]) -> str:
     """One page; what a visitor has named is escaped."""
     parts = [*(_layer(name, found) for name, found in layers.items()), _gradients(gradients)]
-    rows = _table(HEADINGS, [list(table_row(name, found).values()) for name, found in layers.items()])
+    rows = _table(HEADINGS, [list(table_row(name, found).values()) for name, found in layers.items()]) * bool(layers)
     return (f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Diagnosis of {_e(source)}</title>"
             f"<meta name='viewport' content='width=device-width'><style>{STYLE}</style>"
             f"<h1>Does it happen in mine?</h1><p><small>{_e(source)}, diagnosed by Zig-Zag Lab {zz_core.__version__}"

@@ -231,12 +231,13 @@ def recorders() -> None:
             tab.code(text, "python")
 
 
-def share(held: Held, shown: Shown) -> None:
+def share(held: Held, shown: Shown | None) -> None:
     """The report to take away: every layer, that on the screen with its runs. What a visitor brought has no link."""
     with st.popover("Report", icon=":material/download:", key="own_report", on_change="rerun") as popover:
         if not popover.open:
             return
-        layers = {name: shown.found if name == shown.layer else each for name, each in shown.layers.items()}
+        layers = {name: shown.found if name == shown.layer else each
+                  for name, each in (shown.layers if shown else {}).items()}
         known, recorded = {name: each for name, each in layers.items() if each is not None}, signs(held)
         stem = f"zig-zag-diagnosis-{report.stem(held.name)}"
         st.download_button("As HTML", lambda: report.html(held.name, known, recorded).encode(), f"{stem}.html",

@@ -143,6 +143,9 @@ def test_a_table_takes_its_target_from_its_name_and_another_when_asked():
 def test_gradients_alone_show_their_signs_and_what_is_missing():
     app = uploaded(npz(gradients__fc1=GRADIENTS), "run.npz")
     assert list(by_key(app)) == ["own_signs", "own_rows"] and "With inputs/LAYER" in words(app)
+    app.session_state["own_report"] = True
+    app.run()
+    assert not app.exception and [part.label for part in app.get("download_button")] == ["As HTML", "As JSON"]
 
 
 def test_pasted_numbers_are_diagnosed():
