@@ -25,7 +25,7 @@ EXAMPLE_NETWORK = NetworkExperiment(data="digits", layers="32-32", activation="s
 EXAMPLE_STEPS = 60  # of which the example has the gradients
 NO_TARGET = "none: random teachers"
 OTHER_ENCODING = "cp1252"  # what Windows spreadsheets write unless told otherwise
-MOST_PASTED = 2_000_000  # characters
+MOST_PASTED = 1_000_000  # characters; a file may hold more
 SHIPPED_TARGET = "first class"
 LIKELY_TARGETS = {*TARGETS, "class", "outcome", SHIPPED_TARGET}
 

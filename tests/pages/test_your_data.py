@@ -16,6 +16,7 @@ from zz_core.diagnosis import THRESHOLDS, gradient_signs
 from zz_core.diagnosis.verdict import short
 from zz_view import diagnosis_runs as runs
 from zz_view import diagnosis_sources as sources
+from zz_view.rooms import ROOMS
 
 PAGE = Path(__file__).parents[2] / "pages" / "your_data.py"
 FILE, PASTED = {"own_source": sources.UPLOAD}, {"own_source": sources.PASTE}
@@ -85,6 +86,8 @@ def test_the_example_is_a_network_that_suffers_and_its_gradients_are_shown():
     assert all(len(chart["alt"]) > 40 for board in boards(app) for chart in board["charts"])
     for figure in figures(app):
         go.Figure(figure)
+    room, html = ROOMS["own_pictures"], app.main.get("bidi_component")[0].proto.html_content
+    assert html.count(f"block-size: {room.height:g}rem") == room.charts  # what is kept until it is drawn
     select(app, "Layer").set_value("layer 1").run()
     assert not app.exception and "the inputs of layer 1" in answer(app)
 
