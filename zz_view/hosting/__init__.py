@@ -1,0 +1,41 @@
+"""What a server for many needs and a laptop does not notice: turns, queues, bounded caches, headers, figures, logs.
+
+`st.App(__file__, **hosting.options())` puts them around the dashboard; docs/hosting.md says what a host can set.
+"""
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import streamlit as st
+from starlette.middleware import Middleware
+from streamlit import runtime
+
+from zz_view.hosting import heavy, logs, meters
+from zz_view.hosting.headers import SecurityHeaders
+
+LOG = logging.getLogger("zigzag")
+
+
+def options() -> dict[str, object]:
+    """Keyword arguments of st.App; ValueError where a setting of the host makes no sense."""
+    logs.set_up()
+    heavy.check_settings()
+    return {"middleware": [Middleware(SecurityHeaders)], "lifespan": _lifespan, "on_script_error": failed}
+
+
+@asynccontextmanager
+async def _lifespan(app: st.App) -> AsyncIterator[None]:
+    runtime.get_instance().stats_mgr.register_provider(meters.METERS)
+    LOG.info("started", extra={"version": st.__version__})
+    yield
+    LOG.info("stopped")
+
+
+def failed(error: Exception) -> bool:
+    """A page has failed: counted, logged, and said to the visitor in a sentence that gives nothing away."""
+    meters.count("zigzag_script_errors", kind=type(error).__name__)
+    LOG.error("script failed", exc_info=error)
+    st.error("This page has met an error of its own; the server's log has it now. Your experiment is in the address: "
+             "reload the page, or change a control. If it comes again, **Reset all controls** leads back.",
+             icon=":material/error:")
+    return True

@@ -1,0 +1,88 @@
+"""The last word on what goes over the wire: security headers, and whose pages may talk to the server.
+
+Streamlit's frontend needs inline styles (its own, and those of its components), blob: for workers and downloads, data:
+for icons and fonts, and WebAssembly for its tables; and `eval` where this allows it, for nothing else.
+"""
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config
+
+from zz_view.hosting.settings import frame_ancestors
+
+POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self' 'wasm-unsafe-eval' blob:",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "media-src": "'self' data: blob:",
+    "connect-src": "'self'",
+    "worker-src": "'self' blob:",
+    "frame-src": "'self' blob: data:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+}
+FIXED = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",  # the address is the experiment, and nobody else's business
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def policy(ancestors: str) -> str:
+    """The Content-Security-Policy; ancestors: who may show the dashboard in a frame."""
+    return "; ".join(f"{name} {value}" for name, value in (POLICY | {"frame-ancestors": ancestors}).items())
+
+
+class SecurityHeaders:
+    """ASGI middleware. Every answer gets the headers; a websocket that another site's page opens is refused."""
+
+    def __init__(self, app: ASGIApp):
+        self.app, self.headers = app, {"Content-Security-Policy": policy(frame_ancestors()), **FIXED}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and not _same_site(scope):
+            await receive()  # the request to connect
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] == "http" and not _same_site(scope):
+            # as if no page had asked: no answer then tells a browser that another site's page may read it
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"origin"]}
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+                if "server" in headers:
+                    del headers["server"]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+def _same_site(scope: Scope) -> bool:
+    """Whether the page that asks is one of ours. Streamlit's own check would look up this server's public address with
+    a third party before it says no."""
+    headers = Headers(scope=scope)
+    origin = headers.get("origin")
+    if origin is None or not config.get_option("server.enableCORS"):
+        return True
+    try:
+        asking = urlsplit(origin)
+        return asking.netloc == headers.get("host") or asking.hostname in {*LOOPBACK, *_named_hosts()}
+    except ValueError:  # not even an address
+        return False
+
+
+def _named_hosts() -> Iterable[str | None]:
+    for origin in config.get_option("server.corsAllowedOrigins"):
+        yield urlsplit(origin).hostname or origin
+    if config.is_manually_set("browser.serverAddress"):
+        yield config.get_option("browser.serverAddress")
