@@ -1,14 +1,18 @@
 """The last word on what goes over the wire: security headers, and whose pages may talk to the server.
 
-Streamlit's frontend needs inline styles (its own, and those of its components), blob: for workers and downloads, data:
-for icons and fonts, and WebAssembly for its tables; and `eval` where this allows it, for nothing else.
+Streamlit's frontend needs inline styles (its own, and those of its components), blob: for components' scripts, workers
+and downloads, data: for icons and fonts, WebAssembly, and the one script within its page, which is allowed by its hash.
 """
+import base64
+import hashlib
+import re
 from collections.abc import Iterable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit import config
+from streamlit import config, file_util
 
 from zz_view.hosting.settings import frame_ancestors
 
@@ -37,7 +41,16 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 def policy(ancestors: str) -> str:
     """The Content-Security-Policy; ancestors: who may show the dashboard in a frame."""
-    return "; ".join(f"{name} {value}" for name, value in (POLICY | {"frame-ancestors": ancestors}).items())
+    page = Path(file_util.get_static_dir(), "index.html").read_text(encoding="utf-8")
+    scripts = " ".join([POLICY["script-src"], *inline_hashes(page)])
+    return "; ".join(f"{name} {value}" for name, value in
+                     (POLICY | {"script-src": scripts, "frame-ancestors": ancestors}).items())
+
+
+def inline_hashes(page: str) -> list[str]:
+    """The hash of each script within an HTML page, as a policy names it."""
+    scripts = re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page, flags=re.DOTALL)
+    return [f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts]
 
 
 class SecurityHeaders:
