@@ -2,8 +2,6 @@
 
     with heavy.slot("This sweep", seconds=20):
         ...  # runs when there is a place; ends with the script, however that ends
-
-And light work in turn, too: `light_turn()` around a whole run of the script.
 """
 import threading
 from collections.abc import Iterator
@@ -18,9 +16,8 @@ from zz_view.hosting.turns import Crowded, Ticket, Turns
 
 NOTICEABLE_SECONDS = 1.0  # what is predicted to take less runs with the page itself
 LOOK_SECONDS = 0.3  # between two looks at the queue; how soon a place is free that a visitor leaves
-LIGHT_PATIENCE = 1.0  # seconds after which a page is drawn out of turn: a place may be held by one that waits itself
 LEFT = "_heavy_left"
-_mine = threading.local()  # of a script's thread: its light ticket, and whether it is in a slot
+_mine = threading.local()  # whether a script's thread is in a slot
 
 
 @st.cache_resource(show_spinner=False)
@@ -32,22 +29,13 @@ def pool() -> Turns:
     return made
 
 
-@st.cache_resource(show_spinner=False)
-def _light() -> Turns:
-    return Turns(_light_places())
-
-
 def _places() -> tuple[int, int]:
     return whole("ZIGZAG_HEAVY_PLACES", max(1, cores() // 2)), whole("ZIGZAG_HEAVY_QUEUE", 100)
 
 
-def _light_places() -> int:
-    return whole("ZIGZAG_LIGHT_PLACES", cores() + 1)
-
-
 def check_settings() -> None:
     """ValueError where the host has set places that there cannot be: better at the start than at a visit."""
-    _places(), _light_places()
+    _places()
 
 
 @contextmanager
@@ -66,47 +54,15 @@ def slot(what: str, seconds: float = 0.0) -> Iterator[None]:
     except Crowded:
         meters.count("zigzag_heavy_refused")
         _say_crowded()
-    with _light_given_back():
-        try:
-            with meters.timed("zigzag_heavy_wait_seconds"):
-                _wait(ticket, what, here)
-            _mine.inside = True
-            with meters.timed("zigzag_heavy_run_seconds", what=what):
-                yield
-        finally:
-            _mine.inside = False
-            pool().give_back(ticket)
-
-
-@contextmanager
-def light_turn() -> Iterator[None]:
-    """A place among the pages that are drawn at the same time. More would only make each other slow, and the server
-    deaf: Python runs one thread at a time."""
-    if getattr(_mine, "light", None) is not None:
-        yield
-        return
-    _take_light()
     try:
-        yield
+        with meters.timed("zigzag_heavy_wait_seconds"):
+            _wait(ticket, what, here)
+        _mine.inside = True
+        with meters.timed("zigzag_heavy_run_seconds", what=what):
+            yield
     finally:
-        _light().give_back(_mine.light)
-        _mine.light = None
-
-
-def _take_light() -> None:
-    _mine.light = _light().ask(object())
-    _mine.light.granted.wait(LIGHT_PATIENCE)
-
-
-@contextmanager
-def _light_given_back() -> Iterator[None]:
-    """Heavy work, and waiting for it, holds up no page."""
-    if getattr(_mine, "light", None) is None:
-        yield
-        return
-    _light().give_back(_mine.light)
-    yield
-    _take_light()  # not where the script ends here: it gives back what it no longer has, which does nothing
+        _mine.inside = False
+        pool().give_back(ticket)
 
 
 def _owner() -> object:
@@ -117,7 +73,7 @@ def _owner() -> object:
 def _here() -> tuple | None:
     """The page and its address: who changes them wants something new, and may queue again."""
     context = get_script_run_ctx(suppress_warning=True)
-    return None if context is None else (context.page_script_hash, context.query_string)
+    return None if context is None else (context.page_script_hash, sorted(st.query_params.items()))
 
 
 def _wait(ticket: Ticket, what: str, here: tuple | None) -> None:
