@@ -86,7 +86,8 @@ def test_a_page_that_fails_is_counted_and_said_in_a_sentence(monkeypatch):
 
 
 @pytest.mark.parametrize("name, value", [("ZIGZAG_HEAVY_PLACES", "0"), ("ZIGZAG_HEAVY_PLACES", "two"),
-                                         ("ZIGZAG_HEAVY_QUEUE", "-1"), ("ZIGZAG_LOG", "xml")])
+                                         ("ZIGZAG_HEAVY_QUEUE", "-1"), ("ZIGZAG_UPLOADS_MIB", "3"),
+                                         ("ZIGZAG_LOG", "xml")])
 def test_a_setting_that_makes_no_sense_stops_the_start_with_a_sentence(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match=f"{name}={value}: must be"):

@@ -46,6 +46,19 @@ class Server:
         with urllib.request.urlopen(self.http + path, timeout=timeout) as answer:
             return answer.read()
 
+    def figures(self) -> dict[str, float]:
+        """What it tells about itself, by name and labels."""
+        pairs = (line.rsplit(" ", 1) for line in self.get("/_stcore/metrics").decode().splitlines() if line[0] != "#")
+        return {name: float(value) for name, value in pairs}
+
+    def wait(self) -> None:
+        """Until it answers; RuntimeError with the end of its log where it does not."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self.healthy():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the server did not start:\n{self.log.read_text(errors='replace')[-4000:]}")
+            time.sleep(0.1)
+
     def healthy(self) -> bool:
         try:
             return self.get("/_stcore/health", 2.0) == b"ok"
@@ -59,26 +72,22 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def launch(script: Path, log: Path, port: int, **environment: str) -> subprocess.Popen:
-    """Start a server and do not wait for it."""
+def launch(script: Path, log: Path, port: int, *before: str, **environment: str) -> subprocess.Popen:
+    """Start a server and do not wait for it; before: a command that runs it, such as one that sets its limits."""
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", script.name, "--server.address", "127.0.0.1", "--server.port",
-             str(port), "--server.headless", "true", "--server.fileWatcherType", "none"],
+            [*before, sys.executable, "-m", "streamlit", "run", script.name, "--server.address", "127.0.0.1",
+             "--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"],
             cwd=script.parent, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **environment})
 
 
 @contextmanager
-def serving(log: Path, script: Path = ROOT / "dashboard.py", **environment: str) -> Iterator[Server]:
+def serving(log: Path, script: Path = ROOT / "dashboard.py", *before: str, **environment: str) -> Iterator[Server]:
     """The server while this is open; environment: what it gets beside this process's own."""
     port = free_port()
-    server = Server(launch(script, log, port, **environment), port, log)
+    server = Server(launch(script, log, port, *before, **environment), port, log)
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not server.healthy():
-            if server.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{script.name} did not start:\n{log.read_text(errors='replace')[-4000:]}")
-            time.sleep(0.1)
+        server.wait()
         yield server
     finally:
         server.process.terminate()

@@ -40,6 +40,7 @@ class Control(NamedTuple):
     low: float
     high: float
     step: float
+    shown: float
 
 
 @dataclass
@@ -94,6 +95,15 @@ class Visitor:
         client.cached_message_hashes.extend(self._held)
         await self.socket.send(message.SerializeToString())
 
+    async def watch(self, *words: str) -> str:
+        """Read on until a text of the page, or its progress, holds one of these words; that text."""
+        while True:
+            message = ForwardMsg.FromString(await asyncio.wait_for(self.socket.recv(), PATIENCE))
+            self.texts.clear()
+            self._take(message, [])
+            if found := [text for text in self.texts if any(word in text for word in words)]:
+                return found[0]
+
     async def _run(self, page: str = "") -> Reply:
         started = time.perf_counter()
         await self.send(page)
@@ -139,13 +149,23 @@ class Visitor:
             errors.append(f"{element.exception.type}: {element.exception.message}")
         elif kind in ("markdown", "alert"):
             self.texts.append(getattr(element, kind).body)
+        elif kind == "progress":
+            self.texts.append(element.progress.text)
         elif kind == "slider" and element.slider.query_param_key:
             found = element.slider
-            self.controls[found.query_param_key] = Control(found.id, _write_list, found.min, found.max, found.step)
+            self.controls[found.query_param_key] = Control(found.id, _write_list, found.min, found.max, found.step,
+                                                           _shown(found))
         elif kind == "number_input" and element.number_input.query_param_key:
             found = element.number_input
             write = _write_whole if found.data_type == NumberInput.INT else _write_real
-            self.controls[found.query_param_key] = Control(found.id, write, found.min, found.max, found.step)
+            self.controls[found.query_param_key] = Control(found.id, write, found.min, found.max, found.step,
+                                                           _shown(found))
+
+
+def _shown(found) -> float:
+    """The value that a browser shows: set by the server, or the default."""
+    value = found.value if found.set_value else found.default
+    return float(value[0]) if hasattr(value, "__len__") else float(value)
 
 
 def _write_list(state: WidgetState, value: float) -> None:

@@ -2,9 +2,10 @@
 
 `st.App(__file__, **hosting.options())` puts them around the dashboard; docs/hosting.md says what a host can set.
 """
+import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -12,7 +13,10 @@ from streamlit import runtime
 
 from zz_view.hosting import heavy, logs, meters
 from zz_view.hosting.headers import SecurityHeaders
+from zz_view.hosting.settings import whole
+from zz_view.hosting.uploads import UploadLimits
 
+TIDY_SECONDS = 30.0
 LOG = logging.getLogger("zigzag")
 
 
@@ -20,15 +24,29 @@ def options() -> dict[str, object]:
     """Keyword arguments of st.App; ValueError where a setting of the host makes no sense."""
     logs.set_up()
     heavy.check_settings()
-    return {"middleware": [Middleware(SecurityHeaders)], "lifespan": _lifespan, "on_script_error": failed}
+    whole("ZIGZAG_UPLOADS_MIB", 256, 20, 1_000_000)
+    return {"middleware": [Middleware(SecurityHeaders), Middleware(UploadLimits)], "lifespan": _lifespan,
+            "on_script_error": failed}
 
 
 @asynccontextmanager
 async def _lifespan(app: st.App) -> AsyncIterator[None]:
     runtime.get_instance().stats_mgr.register_provider(meters.METERS)
     LOG.info("started", extra={"version": st.__version__})
+    tidying = asyncio.create_task(_tidy())
     yield
+    tidying.cancel()
+    with suppress(asyncio.CancelledError):
+        await tidying
     LOG.info("stopped")
+
+
+async def _tidy() -> None:
+    """Streamlit drops sessions whose time is over, and their uploads, only when it looks at them: an idle server would
+    hold the last ones for ever."""
+    while True:
+        await asyncio.sleep(TIDY_SECONDS)
+        await asyncio.to_thread(runtime.get_instance().stats_mgr.get_stats, ["cache_memory_bytes"])
 
 
 def failed(error: Exception) -> bool:

@@ -16,6 +16,8 @@ HELP = {
     "zigzag_script_errors": "Runs of a page that ended in an error.",
     "zigzag_heavy_running": "Heavy work that runs now.",
     "zigzag_heavy_waiting": "Heavy work that waits now.",
+    "zigzag_upload_bytes": "Bytes of uploads that are held or under way.",
+    "zigzag_uploads_refused": "Uploads refused because there was no room for them.",
     "zigzag_cache_bytes": "Bytes that a cache of results holds.",
 }
 Labels = tuple[tuple[str, str], ...]
