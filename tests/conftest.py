@@ -16,14 +16,18 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "laptop")
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist may be missing
 def pytest_xdist_make_scheduler(config, log):
-    """With --dist loadgroup one worker takes all browser tests: one server and one Chromium are enough.
+    """With --dist loadgroup one worker takes all browser tests: one server and one Chromium are enough. So it is with
+    the tests of load and faults and their server.
 
     The mark `xdist_group` is meant for this, but pytest-xdist 3.8 loses it under pytest 9.2.
     """
     from xdist.scheduler import LoadGroupScheduling
 
-    class BrowserTestsTogether(LoadGroupScheduling):
+    class ServersTestsTogether(LoadGroupScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+            for folder in ("browser", "load"):
+                if nodeid.startswith(f"tests/{folder}/"):
+                    return folder
+            return super()._split_scope(nodeid)
 
-    return BrowserTestsTogether(config, log) if config.getvalue("dist") == "loadgroup" else None
+    return ServersTestsTogether(config, log) if config.getvalue("dist") == "loadgroup" else None

@@ -3,20 +3,21 @@
 `st.App(__file__, **hosting.options())` puts them around the dashboard; docs/hosting.md says what a host can set.
 """
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import streamlit as st
 from starlette.middleware import Middleware
-from streamlit import runtime
+from streamlit import config, runtime
 
 from zz_view.hosting import heavy, logs, meters
 from zz_view.hosting.headers import SecurityHeaders
 from zz_view.hosting.settings import whole
 from zz_view.hosting.uploads import UploadLimits
 
-TIDY_SECONDS = 30.0
+MOST_TIDY_SECONDS = 30.0
 LOG = logging.getLogger("zigzag")
 
 
@@ -42,11 +43,17 @@ async def _lifespan(app: st.App) -> AsyncIterator[None]:
 
 
 async def _tidy() -> None:
-    """Streamlit drops sessions whose time is over, and their uploads, only when it looks at them: an idle server would
-    hold the last ones for ever."""
+    """Streamlit drops sessions whose time is over, and their uploads, only when another session ends: an idle server
+    would hold the last ones for ever. Where they are kept is its own affair, so a test watches that this works."""
+    pause = min(MOST_TIDY_SECONDS, max(1.0, config.get_option("server.disconnectedSessionTTL") / 2))
+    kept = runtime.get_instance()._session_mgr._session_storage._cache
     while True:
-        await asyncio.sleep(TIDY_SECONDS)
-        await asyncio.to_thread(runtime.get_instance().stats_mgr.get_stats, ["cache_memory_bytes"])
+        await asyncio.sleep(pause)
+        for _, lost in (expired := kept.expire()):
+            lost.session.shutdown()  # not left to the garbage collector, from which the first session is frozen
+        if expired:
+            del expired, lost
+            gc.collect()  # a session is a ring of references; imports are frozen, so this is quick
 
 
 def failed(error: Exception) -> bool:

@@ -19,8 +19,8 @@ CROWDED = 507  # Insufficient Storage
 
 
 class UploadLimits:
-    """ASGI middleware that refuses an upload before its first byte is read where there is no room for it. The whole
-    is ZIGZAG_UPLOADS_MIB."""
+    """ASGI middleware that refuses an upload, and keeps none of it, where there is no room. The whole is
+    ZIGZAG_UPLOADS_MIB."""
 
     def __init__(self, app: ASGIApp):
         self.app, self.most = app, whole("ZIGZAG_UPLOADS_MIB", 256, 20, 1_000_000) * 2**20
@@ -39,7 +39,9 @@ class UploadLimits:
             meters.count("zigzag_uploads_refused")
             words = "This session holds enough files: remove one first." if alone else \
                 "The server holds as many files as it can: try again in a few minutes."
-            await PlainTextResponse(words, CROWDED if not alone else 413)(scope, receive, send)
+            while (message := await receive())["type"] == "http.request" and message.get("more_body"):
+                pass  # a browser that is cut off while it sends would not hear the answer
+            await PlainTextResponse(words, 413 if alone else CROWDED)(scope, receive, send)
             return
         self.coming[session] += size
         try:
