@@ -108,7 +108,7 @@ def _return() -> None:
 
 
 def _say_left(what: str) -> None:
-    st.info(f"{what} has left the queue.", icon=":material/pause_circle:")
+    st.info(f"{what} has left the queue before it began. Your settings are kept.", icon=":material/pause_circle:")
     st.button("Queue again", key="_heavy_return", icon=":material/play_arrow:", on_click=_return)
     st.stop()
 
