@@ -2,13 +2,15 @@
 
 The server imports this file once when it starts, and runs it as a script for every visitor, at every change.
 """
+from zz_view import one_thread  # noqa: F401  # isort: skip  (sets what NumPy reads when it is imported)
+
 import gc
 import logging
 
 import streamlit as st
-from starlette.middleware import Middleware
 
-from zz_view import assets, controls, present, rooms
+from zz_view import controls, hosting, present
+from zz_view.hosting import meters
 
 ZIG_ZAG = ('<path d="M2 20 9 6l4 9 3-7 6 8" fill="none" stroke="#7a68d8" stroke-width="2.5" stroke-linecap="round" '
            'stroke-linejoin="round"/>')
@@ -41,6 +43,7 @@ def sections() -> dict[str, list[st.Page]]:
             st.Page("pages/deep_network.py", title="Deep network", icon=":material/lan:", url_path="deep-network"),
         ],
         "Use it": [
+            st.Page("pages/your_data.py", title="Your data", icon=":material/upload_file:", url_path="your-data"),
             st.Page("pages/sweep.py", title="Sweep", icon=":material/query_stats:", url_path="sweep"),
             st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:", url_path="glossary"),
         ],
@@ -54,10 +57,11 @@ def freeze_imports() -> None:
     gc.freeze()
 
 
-def visit() -> None:
-    """One run for one visitor: the controls, then the page."""
+def visit(told: dict[str, str]) -> None:
+    """One run for one visitor: the controls, then the page, whose name is put into `told`."""
     st.set_page_config(page_icon=ICON, layout="wide")  # first, or the browser fetches each page's icon from afar
     page = st.navigation(sections(), position="top")
+    told["page"] = page.url_path or "overview"
     st.set_page_config(page_title=f"{page.title} · Zig-Zag Lab")
     st.logo(LOGO, size="large")
     present.frame()
@@ -72,11 +76,12 @@ def visit() -> None:
 
 
 if __name__ == "__main__":
-    visit()
+    with meters.timed("zigzag_rerun_seconds", page="none") as labels:
+        visit(labels)
 else:
     # Until st.navigation is called for the first time, Streamlit takes a folder named pages for a menu of its own.
     # After a start, a visitor with a link to one page would miss the top menu, or be told that there is no such page.
     logging.disable(logging.WARNING)  # it warns that nobody is visiting
     st.navigation(sections())
     logging.disable(logging.NOTSET)
-    app = st.App(__file__, routes=[assets.route()], middleware=[Middleware(rooms.Prepared)])
+    app = st.App(__file__, **hosting.options())

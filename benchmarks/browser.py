@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,8 +24,8 @@ REMEMBER = f"""() => {{
     window.zzCharts = new Set({CHARTS}.map(chart => chart.data))
     window.zzBoards = window.zigzagLab?.drawn ?? 0
 }}"""
-# Milliseconds from the key press until as much has changed as `wanted` says, the script has ended, and it was painted;
-# where nothing is drawn anew, until the script has run
+# Milliseconds from the key press, or from letting go of the mouse, until as much has changed as `wanted` says, the
+# script has ended, and it was painted; where nothing is drawn anew, until the script has run
 WATCH = f"""wanted => {{
     ({REMEMBER})()
     const words = () => document.querySelector('[data-testid="stMain"] [data-testid="stMarkdown"]')?.innerText
@@ -39,12 +40,16 @@ WATCH = f"""wanted => {{
         return found.boards >= wanted.boards && found.charts >= wanted.charts && {PLOTTED}
     }}
     const done = () => changed() && {IDLE}
-    window.zzTook = new Promise(resolve => document.addEventListener('keydown', () => {{
-        const start = performance.now()
-        const painted = () => resolve(performance.now() - start)
-        const look = () => requestAnimationFrame(done() ? painted : look)
-        look()
-    }}, {{ once: true, capture: true }}))
+    window.zzTook = new Promise(resolve => {{
+        const began = () => {{
+            const start = performance.now()
+            const painted = () => resolve(performance.now() - start)
+            const look = () => requestAnimationFrame(done() ? painted : look)
+            look()
+        }}
+        for (const act of ['keydown', 'pointerup'])
+            document.addEventListener(act, began, {{ once: true, capture: true }})
+    }})
 }}"""
 # In a new document: milliseconds from the request to the painted page with its controls, and how far things jumped
 ARRIVE = f"""
@@ -121,12 +126,26 @@ class Visitor:
     def press(self, wanted: dict[str, int] | None, key: str = "ArrowRight") -> dict[str, float]:
         """What one notch takes: drawn (ms), the server's CPU time (ms), the browser's tasks (ms), messages, KiB."""
         self._focus()
+        return self.timed(wanted, lambda: self.page.keyboard.press(key))
+
+    def drop(self, wanted: dict[str, int] | None, handle: str, by: tuple[float, float]) -> dict[str, float]:
+        """What it takes to drag a handle by some pixels, from letting go of it; the same measures as of a notch."""
+        self.page.bring_to_front()
+        box = self.page.locator(handle).first.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + by[0], y + by[1], steps=3)
+        return self.timed(wanted, self.page.mouse.up)
+
+    def timed(self, wanted: dict[str, int] | None, act: Callable[[], None]) -> dict[str, float]:
+        """What follows an act of the visitor: a key press or the end of a drag."""
         tools = self.page.context.new_cdp_session(self.page)
         tools.send("Performance.enable", {"timeDomain": "threadTicks"})
         busy, cpu = _tasks(tools), self.server.cpu()
         self.received.clear()
         self.page.evaluate(WATCH, wanted)
-        self.page.keyboard.press(key)
+        act()
         drawn = self._within("window.zzTook")
         cpu = self._rested() - cpu
         found = {"drawn": drawn, "server": cpu, "browser": _tasks(tools) - busy, "messages": len(self.received),

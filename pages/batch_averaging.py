@@ -7,8 +7,9 @@ import streamlit as st
 from zz_core import batching
 from zz_core.experiment import log2_options
 from zz_view import controls, page, questions, runs, share
-from zz_view.batch_views import draw_batches, draw_shares, draw_sweeps, ends, swept, times
+from zz_view.batch_views import draw_batches, draw_shares, draw_sweeps, ends, is_swept, swept, times
 from zz_view.figures.batch_averaging import sweep_title
+from zz_view.hosting import heavy
 from zz_view.predict import predict
 
 SECONDS = 8.0  # that the runs at all batch sizes may take
@@ -23,7 +24,9 @@ replicates, seconds = batching.affordable_replicates(specs, sizes, SECONDS, runs
 if not replicates:
     runs.refuse(f"Runs at {len(sizes)} batch sizes would take about {seconds:.0f} s here: lower **Steps**, **Samples** "
                 "or **Dimensions**.")
-with st.spinner(f"Training at {len(sizes)} batch sizes, about {seconds:.0f} s …") if seconds > 1 else nullcontext():
+long = seconds > runs.NOTICEABLE_SECONDS and not is_swept(specs, sizes, replicates)
+with (heavy.slot_if(long, "Training at all batch sizes", seconds),
+      st.spinner(f"Training at {len(sizes)} batch sizes, about {seconds:.0f} s …") if long else nullcontext()):
     sweeps = dict(zip(names, swept(specs, sizes, replicates), strict=True))
 raw, twin = sweeps.values()
 verdict, span = sweep_title(sweeps), f"B = 1 → {rows}"

@@ -5,25 +5,27 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from zz_core import Experiment
 from zz_core.experiment import DEFAULTS
 from zz_core.saturation import MOST_SAMPLES, SaturationSweep, sweep_start_bias, underflow
 from zz_view import controls, page, questions, runs, share
 from zz_view import saturation_words as words
 from zz_view.board import Chart, board
 from zz_view.figures import saturation as figures
+from zz_view.hosting import heavy
+from zz_view.hosting.caches import Cache
 from zz_view.predict import predict
 
 STARTS, LOSSES = np.arange(0.0, 11.0), ("sigmoid_squared", "logistic")
 NOT_USED = ("target", "noise", "bias", "start_bias", "start_along", "start_across", "loss", "optimizer", "momentum",
             "decay", "damping", "batch_size", "sampling", "schedule", "steps", "seed")
+SECONDS = 1.0  # about what they take; the core bounds their work
 TEXTBOOK = {"inputs": "factorial", "dimensions": 8, "distance": 6.0, "target_angle": 45.0, "learning_rate": 0.62,
             "rate_unit": "critical", "treatment": "none", "batch_size": 1}
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=runs.BY_QUERY)
-def swept(experiment: Experiment) -> dict[str, SaturationSweep]:
-    return sweep_start_bias(experiment, LOSSES, STARTS)
+@st.cache_resource(show_spinner=False)
+def kept() -> Cache[dict[str, SaturationSweep]]:
+    return Cache("saturation", 32 * 2**20)
 
 
 def table() -> pd.DataFrame:
@@ -37,11 +39,13 @@ def table() -> pd.DataFrame:
 experiment = controls.current()
 names = runs.twin_names(experiment)
 st.title("Is it really less severe than saturation?", anchor=False)
-with st.spinner(f"Training from {len(STARTS)} start biases, raw and {names[1]}, with two losses …"):
-    try:
-        sweeps = swept(replace(experiment, **{name: DEFAULTS[name] for name in NOT_USED}))
-    except ValueError as error:
-        runs.refuse(runs.readable(error))
+try:
+    used = replace(experiment, **{name: DEFAULTS[name] for name in NOT_USED})
+    with (heavy.slot_if(used not in kept(), "This sweep of start biases", SECONDS),
+          st.spinner(f"Training from {len(STARTS)} start biases, raw and {names[1]}, with two losses …")):
+        sweeps = kept().get(used, lambda: sweep_start_bias(used, LOSSES, STARTS))
+except ValueError as error:
+    runs.refuse(runs.readable(error))
 squared, entropy = sweeps.values()
 st.markdown(words.verdict(sweeps, names))
 fraction = max(escapes.fraction for sweep in sweeps.values() for escapes in (sweep.raw, sweep.twin))

@@ -16,8 +16,8 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "laptop")
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist may be missing
 def pytest_xdist_make_scheduler(config, log):
-    """With --dist loadgroup one worker takes all browser tests, and one all tests behind nginx: one server and one
-    Chromium, one cluster are enough.
+    """With --dist loadgroup one worker takes all browser tests: one server and one Chromium are enough. So it is with
+    the tests of load and faults and their server, and with those behind nginx.
 
     The mark `xdist_group` is meant for this, but pytest-xdist 3.8 loses it under pytest 9.2.
     """
@@ -26,6 +26,6 @@ def pytest_xdist_make_scheduler(config, log):
     class FoldersTogether(LoadGroupScheduling):
         def _split_scope(self, nodeid: str) -> str:
             folder = nodeid.split("/")[1]
-            return folder if folder in ("browser", "deploy") else super()._split_scope(nodeid)
+            return folder if folder in ("browser", "deploy", "load") else super()._split_scope(nodeid)
 
     return FoldersTogether(config, log) if config.getvalue("dist") == "loadgroup" else None

@@ -306,6 +306,36 @@ def test_full_batch_predictions_are_the_simulated_steps():
         assert run.steps[0] == run.full_batch == run.expected
 
 
+UNIFORM = np.random.default_rng(4).random((100, 3))
+STAMPS = UNIFORM * [1e6, 1, 1] + [1.7e9, 0, 0]  # the first column counts seconds since 1970
+
+
+@pytest.mark.parametrize("values", [
+    UNIFORM[:, :1], [[1.0], [2.0]], STAMPS, STAMPS[:, :1], 1e-9 * UNIFORM, 1e12 * UNIFORM, 1e90 * UNIFORM,
+    1e-90 * UNIFORM, UNIFORM * [1e-40, 1, 1e40], UNIFORM + 1e9],
+    ids=["one feature", "two samples", "stamps", "a stamp", "small", "large", "huge", "tiny", "uneven", "far away"])
+@pytest.mark.parametrize("batch_size", [2, 32])
+def test_inputs_of_any_scale_are_diagnosed(values, batch_size):
+    found = diagnose(values, seeds=1, batch_size=batch_size)
+    for run in found.training.runs.values():
+        assert run.median >= 1 and run.full_batch >= 1
+    assert found.training.runs["standardize"].median < 200 and found.verdict
+    assert found.condition_raw >= 1 and found.condition_centered >= 1 and found.head_room >= 1 - 1e-9
+
+
+def test_a_time_stamp_drowns_what_is_beside_it_and_standardizing_brings_it_back():
+    """The minimizer of the raw inputs is lost to rounding, and must not be mistaken for one that is reached at once."""
+    found = diagnose(STAMPS, seeds=3)
+    assert np.isinf(found.training.runs["none"].steps).all() and found.training.at_least
+    assert found.training.runs["standardize"].median < 20
+    assert found.level == "strong" and math.isinf(found.condition_raw) and "double precision" in found.verdict
+
+
+def test_inputs_that_are_small_beside_the_bias_are_told_apart_from_a_mean():
+    found = diagnose(1e-9 * UNIFORM, seeds=2)
+    assert found.level == "none" and "their size beside the 1 of the bias" in found.words.advice
+
+
 def test_the_runs_are_those_of_simulate_on_the_same_numbers():
     values = layer("relu", 300, 5)
     targets = values @ [1, -2, 0.5, 0, 1] + 0.3
@@ -496,6 +526,7 @@ def test_a_report_holds_everything_as_json():
 
 @pytest.mark.parametrize(("value", "text"), [(1.234, "1.2"), (12.3, "12"), (0.0123, "0.012"), (1234.0, "1,200"),
                                              (99.7, "100"), (6.54e6, "6,500,000"), (2.2e12, "2.2e12"),
-                                             (math.inf, "infinity"), (math.nan, "undefined"), (9.96, "10")])
+                                             (math.inf, "beyond measure"), (math.nan, "undefined"), (9.96, "10"),
+                                             (8e-33, "0")])
 def test_numbers_have_two_digits(value, text):
     assert short(value) == text

@@ -101,6 +101,19 @@ def test_tables_are_read_whatever_separates_their_cells(text, names):
     np.testing.assert_array_equal(held.layers["table"], VALUES)
 
 
+@pytest.mark.parametrize("rows", [2, 7, 8, 9, 16])
+def test_a_table_read_in_pieces_is_whole(monkeypatch, rows):
+    monkeypatch.setattr("zz_core.reading.text.PIECE_CELLS", 8 * 3)  # eight rows
+    values = np.arange(3.0 * rows).reshape(rows, 3)
+    lines = [",".join(map(str, row)) for row in values.tolist()]
+    np.testing.assert_array_equal(parse(("a,b,c\n" + "\n\n".join(lines)).encode(), "t.csv").layers["t"], values)
+    np.testing.assert_array_equal(parse(("a,b,c\n" + "\n".join(lines)).encode(), "t.csv", leave_out=["b"]).layers["t"],
+                                  values[:, [0, 2]])
+    lines[-1] += ",5"
+    with pytest.raises(ValueError, match="4 cells"):
+        parse("\n".join(lines).encode(), "t.csv")
+
+
 def test_encodings_that_say_what_they_are_or_are_named():
     text = "größe,b\n1,2\n3,5\n"
     assert parse(text.encode("utf-16"), "t.csv").names["t"] == ("größe", "b")

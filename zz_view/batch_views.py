@@ -12,6 +12,7 @@ from zz_core.planes import allowed_wedge, plane_of
 from zz_view import page
 from zz_view.board import Chart, board
 from zz_view.figures import batch_averaging as figures
+from zz_view.hosting.caches import Cache
 from zz_view.runs import BY_QUERY
 from zz_view.theme import CENTERED, RAW
 
@@ -19,9 +20,21 @@ MOST_APART = 2.0  # ratio of the twins' longest gradients up to which their pict
 FIXED = {"batch_size": 1, "steps": 1, "seed": 0, "optimizer": "sgd", "learning_rate": 0.25, "rate_unit": "critical"}
 
 
-@st.cache_data(max_entries=64, hash_funcs=BY_QUERY, show_spinner=False)
+@st.cache_resource(show_spinner=False)
+def _sweeps() -> Cache[list[BatchSweep]]:
+    return Cache("batch_sweeps", 16 * 2**20)
+
+
+def is_swept(specs: tuple[Experiment, ...], sizes: list[int], replicates: int) -> bool:
+    return (specs, tuple(sizes), replicates) in _sweeps()
+
+
 def swept(specs: tuple[Experiment, ...], sizes: list[int], replicates: int) -> list[BatchSweep]:
-    """One sweep a twin, judged alike: if one needs the excess loss, both are."""
+    """One sweep a twin, judged alike: if one needs the excess loss, both are. Shared by all visitors."""
+    return _sweeps().get((specs, tuple(sizes), replicates), lambda: _swept(specs, sizes, replicates))
+
+
+def _swept(specs: tuple[Experiment, ...], sizes: list[int], replicates: int) -> list[BatchSweep]:
     sweeps = [batching.sweep_batch_sizes(spec, sizes, replicates) for spec in specs]
     by_loss = any(sweep.by_loss for sweep in sweeps)
     return [sweep if sweep.by_loss == by_loss else batching.sweep_batch_sizes(spec, sizes, replicates, by_loss)

@@ -23,6 +23,8 @@ CARDS = (
      "Race what is said to help to one goal, each at its own best learning rate."),
     ("pages/deep_network.py", "Deep network", ":material/lan:",
      "Train a real network on real data and see the signs of every layer."),
+    ("pages/your_data.py", "Your data", ":material/upload_file:",
+     "Diagnose your own inputs, or the layers of a network of yours."),
     ("pages/sweep.py", "Sweep", ":material/query_stats:",
      "Vary one or two settings over many seeds and see how sure a number is."),
     ("pages/glossary.py", "Glossary", ":material/menu_book:",

@@ -20,6 +20,7 @@ from zz_view.board import Chart, board
 from zz_view.figures import geometry as figures
 from zz_view.figures.trajectories import plane_figure
 from zz_view.geometry_words import cell_words, map_title, size
+from zz_view.hosting.caches import Cache
 from zz_view.pictures import plane_pictures
 from zz_view.runs import BY_QUERY
 from zz_view.theme import CENTERED, RAW
@@ -29,6 +30,7 @@ FRACTIONS = np.arange(1, 45) / 40  # of the stability limit, to a little beyond 
 SWEEP_STEPS, SWEEP_SEEDS = 200, 20
 SHIFTS = (-6.0, 6.0, 0.1)  # lowest, highest, step, in standard deviations
 DATA = ("inputs", "activation", "input_mean", "input_std", "dimensions", "samples", "treatment", "data_seed")
+MOVED_BYTES = 128 * 2**20  # of runs on moved inputs that are kept
 TRAJECTORIES = "pages/trajectories.py"
 
 
@@ -40,12 +42,14 @@ def kept_fields(experiment: Experiment, *names: str) -> Experiment:
 def moved_run(experiment: Experiment, shift: float, flip: bool = False) -> Run:
     """The run itself where nothing is moved or flipped, so that this page shows what the others do."""
     base = runs.get(experiment)
-    return _moved_run(experiment, shift, flip, base.task) if shift or flip else base
+    if not shift and not flip:
+        return base
+    return _moved().get((experiment, shift, flip), lambda: geometry.simulate_moved(experiment, base.task, shift, flip))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=BY_QUERY)
-def _moved_run(experiment: Experiment, shift: float, flip: bool, _task: Task) -> Run:
-    return geometry.simulate_moved(experiment, _task, shift, flip)
+@st.cache_resource(show_spinner=False)
+def _moved() -> Cache[Run]:
+    return Cache("moved_runs", MOVED_BYTES)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=BY_QUERY)

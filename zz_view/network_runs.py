@@ -19,11 +19,13 @@ from zz_core.network.experiment import FIELD_TYPES, PREFIX
 from zz_core.network.layers import Architecture
 from zz_core.network_sweeps import Compared, at_checkpoints, compare_activations, rates_for
 from zz_view import network_controls, runs
+from zz_view.hosting import heavy
+from zz_view.hosting.caches import Cache
 
 BUDGET_SECONDS, BUDGET_BYTES = 60.0, 128 * 2**20
 KEPT_BYTES = 32 * 2**20  # of a run's checkpoints
 MOST_CHECKPOINTS = 33
-RUNS, REST = 6, 64  # how many trained networks are kept, and how much smaller things
+RUNS_BYTES, REST_BYTES = 192 * 2**20, 16 * 2**20  # of trained networks that are kept, and of each smaller thing
 HEAD_ROOM_PLACES = 9
 BLOCK_SECONDS = 20.0  # after which a stopped training has certainly ended its block of steps
 PATIENCE = 0.6  # seconds before the button that stops a training is worth showing
@@ -32,20 +34,17 @@ COMPARED_STEPS, SEARCH_SEEDS, SEEDS = 400, 2, 5
 
 
 @st.cache_resource(show_spinner=False)
-def _kept(name: str) -> dict[Hashable, Any]:
-    return {}
+def _kept(name: str) -> Cache[Any]:
+    return Cache(f"network_{name}", RUNS_BYTES if name == "runs" else REST_BYTES)
 
 
-def kept(name: str, key: Hashable, make: Callable[[], Any], most: int = REST) -> Any:
-    """What `make` returns, made once a server; the oldest are dropped. Nothing is kept where it is interrupted."""
-    found = _kept(name)
-    if key not in found:
-        made = make()
-        while len(found) >= most:
-            found.pop(next(iter(found)), None)  # another visitor may have been faster
-        found[key] = made
-        return made
-    return found[key]
+def kept(name: str, key: Hashable, make: Callable[[], Any]) -> Any:
+    """What `make` returns, kept for everyone. Nothing is kept where it is interrupted, and nobody waits for another
+    visitor's training, which may be stopped."""
+    if (found := _kept(name).find(key)) is None:
+        found = make()
+        _kept(name).put(key, found)
+    return found
 
 
 def seconds(experiment: NetworkExperiment, replicates: int = 1) -> float:
@@ -79,7 +78,10 @@ def trained(experiment: NetworkExperiment) -> NetworkRun:
     if ticket is not None and ticket.stopped and ticket.experiment == experiment:
         return _stopped(ticket)
     _refuse_cost(experiment)
-    return kept("runs", experiment, lambda: _train(experiment), RUNS)
+    needed = seconds(experiment)
+    waits = needed > heavy.NOTICEABLE_SECONDS and experiment not in _kept("runs")
+    with heavy.slot_if(waits, "This training", needed):
+        return kept("runs", experiment, lambda: _train(experiment))
 
 
 def _refuse_cost(experiment: NetworkExperiment) -> None:
@@ -168,20 +170,19 @@ def comparison_seconds(experiment: NetworkExperiment) -> float:
 
 def compared(experiment: NetworkExperiment) -> list[Compared] | None:
     """The comparison where someone has asked for it, None before."""
-    found = _kept("compared")
-    if experiment in found:
-        return found[experiment]
-    return None
+    return _kept("compared").find(experiment)
 
 
 def compare(experiment: NetworkExperiment) -> list[Compared]:
-    bar = st.progress(0.0)
+    with heavy.slot("This comparison", comparison_seconds(experiment)):
+        bar = st.progress(0.0)
 
-    def told(share: float, what: str) -> None:
-        bar.progress(share, f"Training {what} …")
+        def told(share: float, what: str) -> None:
+            bar.progress(share, f"Training {what} …")
 
-    found = kept("compared", experiment, lambda: compare_activations(experiment, COMPARED, SEEDS, SEARCH_SEEDS, told))
-    bar.empty()
+        found = kept("compared", experiment,
+                     lambda: compare_activations(experiment, COMPARED, SEEDS, SEARCH_SEEDS, told))
+        bar.empty()
     return found
 
 

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,8 @@ from zz_view.board import Chart, board
 from zz_view.fields import label as field_label
 from zz_view.figures import remedies as figures
 from zz_view.figures.spectrum import spectrum_figure
+from zz_view.hosting import heavy
+from zz_view.hosting.caches import Cache
 from zz_view.runs import BY_QUERY
 from zz_view.theme import RAW
 
@@ -35,6 +38,7 @@ HORIZONS = (200, 500, 1000, 2000, 5000, 10000)
 SHOWN, MOST_SHOWN = ("nothing", "center", "momentum", "adam", "larger_batch"), 6
 LEAST_HEIGHT = 320  # pixels, that a curve needs to be read
 BUDGET_SECONDS, BUDGET_BYTES, LANE_SECONDS = 30.0, 192 * 2**20, 15.0
+LANES_BYTES = 64 * 2**20  # of lanes that are kept
 REDRAWN = 0.6  # seconds between two pictures of a race that is still running
 
 
@@ -43,10 +47,10 @@ def _goal(experiment: Experiment) -> Goal:
     return goal_of(experiment)
 
 
-@st.cache_resource(max_entries=512, show_spinner=False, hash_funcs=BY_QUERY)
-def _lane(experiment: Experiment, key: str, horizon: int, fraction: float | None, _goal: Goal) -> Lane:
-    """The goal follows from the experiment."""
-    return run_lane(experiment, key, _goal, horizon, fraction)
+@st.cache_resource(show_spinner=False)
+def _lanes() -> Cache[Lane]:
+    """By experiment, remedy, longest run and fraction; the goal follows from the experiment."""
+    return Cache("lanes", LANES_BYTES)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_QUERY)
@@ -64,20 +68,25 @@ def run_race(experiment: Experiment, keys: Sequence[str], horizon: int, fraction
         goal = _goal(base)
     except ValueError as error:
         runs.refuse(runs.readable(error))
-    heavy = _too_heavy(base, keys, horizon)
+    too_long = _too_heavy(base, keys, horizon)
+    lanes = {key: (base, key, horizon, fraction) for key in keys}
+    seconds = sum(lane_cost(base, key, horizon).seconds for key in keys
+                  if key not in too_long and lanes[key] not in _lanes())
     answer, place, note = st.empty(), st.empty(), st.empty()
     results, bar, drawn_at = [], None, time.perf_counter()
-    for k, key in enumerate(keys):
-        if time.perf_counter() - drawn_at > REDRAWN:
-            bar = bar or note.progress(0.0)
-            raced = [lane for lane in results if not lane.why_not]
-            with place.container():
-                board([Chart(figures.dots_figure(raced, colors, "The race is running", horizon, keys[k:], focus),
-                             "dots", f"Steps by remedy so far: {len(raced)} of {len(keys)} lanes.")], f"race_{k}")
-            drawn_at = time.perf_counter()
-        if bar:
-            bar.progress(k / len(keys), f"Searching the best rate: {REMEDIES[key].label}")
-        results.append(Lane(key, heavy[key]) if key in heavy else _lane(base, key, horizon, fraction, goal))
+    with heavy.slot_if(seconds > heavy.NOTICEABLE_SECONDS, "This race", seconds):
+        for k, key in enumerate(keys):
+            if time.perf_counter() - drawn_at > REDRAWN:
+                bar = bar or note.progress(0.0)
+                raced = [lane for lane in results if not lane.why_not]
+                with place.container():
+                    board([Chart(figures.dots_figure(raced, colors, "The race is running", horizon, keys[k:], focus),
+                                 "dots", f"Steps by remedy so far: {len(raced)} of {len(keys)} lanes.")], f"race_{k}")
+                drawn_at = time.perf_counter()
+            if bar:
+                bar.progress(k / len(keys), f"Searching the best rate: {REMEDIES[key].label}")
+            results.append(Lane(key, too_long[key]) if key in too_long else
+                           _lanes().get(lanes[key], partial(run_lane, base, key, goal, horizon, fraction)))
     note.empty()
     if missing := next((lane.why_not for lane in results if lane.key == "nothing"), ""):
         place.empty()
@@ -91,12 +100,12 @@ def run_race(experiment: Experiment, keys: Sequence[str], horizon: int, fraction
 def _too_heavy(experiment: Experiment, keys: Sequence[str], horizon: int) -> dict[str, str]:
     """Lanes that alone would take too long, with a reason; stops the page where the others do so together."""
     costs = {key: lane_cost(experiment, key, horizon) for key in keys}
-    heavy = {key: f"it would take about {cost.seconds:.0f} s here" for key, cost in costs.items()
+    too_long = {key: f"it would take about {cost.seconds:.0f} s here" for key, cost in costs.items()
              if cost.seconds > LANE_SECONDS and key != "nothing"}
-    rest = [costs[key] for key in keys if key not in heavy]
+    rest = [costs[key] for key in keys if key not in too_long]
     seconds, memory = sum(cost.seconds for cost in rest), max(cost.bytes for cost in rest)
     if seconds <= BUDGET_SECONDS and memory <= BUDGET_BYTES:
-        return heavy
+        return too_long
     over = (f"about {seconds:.0f} s, more than the {BUDGET_SECONDS:.0f} s" if seconds > BUDGET_SECONDS else
             f"{memory / 2**20:.0f} MiB, more than the {BUDGET_BYTES / 2**20:.0f} MiB")
     fields = [name for name, large in (("dimensions", experiment.dimensions > 16), ("samples", experiment.rows > 512),

@@ -39,6 +39,7 @@ ROOMS = {
     "steps_from_saturation": Room(19.5, 2),
     "race": Room(23.375, 2),
     "net_curves": Room(17.625, 2, 21.25),
+    "own_pictures": Room(17.25, 2, 21.25),
 }
 
 

@@ -15,10 +15,13 @@ from zz_core.prediction import Prediction, predict, why_unpredicted
 from zz_core.stability import stability_limit
 from zz_core.task import build_task
 from zz_view.fields import label
+from zz_view.hosting import heavy, meters
+from zz_view.hosting.caches import Cache
 
 BUDGET_SECONDS, BUDGET_BYTES = 10.0, 128 * 2**20
 NOTICEABLE_SECONDS = 1.0  # from here on a visitor wonders whether anything happens
 SMALL_BYTES = 8 * 2**20
+KEPT_BYTES, KEPT_LARGE_BYTES = 64 * 2**20, 256 * 2**20  # of runs, in memory for everyone
 BAND_SEEDS, BAND_SHARE = 20, 0.8  # how many runs a band sums up, and the share of them that it holds
 # What the stability limit does not depend on: a dragged learning rate finds its limit in the cache.
 NOT_IN_THE_LIMIT = ("learning_rate", "rate_unit", "schedule", "sampling", "steps", "seed", "decay", "damping")
@@ -30,24 +33,30 @@ def get(experiment: Experiment, replicates: int = 1) -> Run:
     predicted = cost(experiment, replicates)
     if not _within_budget(predicted):
         _refuse_cost(experiment, replicates, predicted)
-    cached = _small_run if predicted.bytes <= SMALL_BYTES else _large_run
-    waiting = predicted.seconds > NOTICEABLE_SECONDS
-    with st.spinner(f"Training, about {predicted.seconds:.0f} s …") if waiting else nullcontext():
+    cache, key = kept() if predicted.bytes <= SMALL_BYTES else kept_large(), (experiment, replicates)
+    waiting = predicted.seconds > NOTICEABLE_SECONDS and key not in cache
+    with (heavy.slot_if(waiting, "This run", predicted.seconds),
+          st.spinner(f"Training, about {predicted.seconds:.0f} s …") if waiting else nullcontext()):
         try:
-            return cached(experiment, replicates)
+            return cache.get(key, lambda: _simulated(experiment, replicates))
         except ValueError as error:
             refuse(readable(error))
 
 
-# Two caches, since entries are counted and not weighed: together they hold at most 1 GiB.
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_QUERY)
-def _small_run(experiment: Experiment, replicates: int) -> Run:
-    return _read_only(simulate(experiment, replicates))
+# Two caches, so that one long run does not drop what all others look at.
+@st.cache_resource(show_spinner=False)
+def kept() -> Cache[Run]:
+    return Cache("runs", KEPT_BYTES)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=BY_QUERY)
-def _large_run(experiment: Experiment, replicates: int) -> Run:
-    return _read_only(simulate(experiment, replicates))
+@st.cache_resource(show_spinner=False)
+def kept_large() -> Cache[Run]:
+    return Cache("large_runs", KEPT_LARGE_BYTES)
+
+
+def _simulated(experiment: Experiment, replicates: int) -> Run:
+    with meters.timed("zigzag_simulation_seconds"):
+        return _read_only(simulate(experiment, replicates))
 
 
 def _read_only(run: Run) -> Run:

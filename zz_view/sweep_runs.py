@@ -15,6 +15,7 @@ from zz_core.prediction import MOST_WORK, expected_spectrum, predict, why_unpred
 from zz_core.stability import condition
 from zz_core.sweep import Grid, Result, Task, largest_fitting, predicted, run
 from zz_view import runs
+from zz_view.hosting import heavy
 from zz_view.sweep_axes import shown
 
 BUDGET_SECONDS = 60.0  # of one core, for one visitor's sweep
@@ -99,7 +100,14 @@ def results(grid: Grid) -> list[Result]:
     if st.session_state.get("_sweep_stopped") == grid.to_json():
         store = kept()
         return [found for task in grid.tasks() if (found := store.get(task)) is not None]
-    found, started, left = [], time.monotonic(), unfinished(grid)
+    left = unfinished(grid)
+    seconds = predicted(grid).seconds * left / max(len(grid), 1)
+    with heavy.slot_if(seconds > heavy.NOTICEABLE_SECONDS, "This sweep", seconds):
+        return _run(grid, left)
+
+
+def _run(grid: Grid, left: int) -> list[Result]:
+    found, started = [], time.monotonic()
     place = st.empty()
     bar = None
     for result in somewhere(grid):

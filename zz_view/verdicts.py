@@ -6,9 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from zz_core.claims import CLAIMS, Claim, Verdict, decide
+from zz_view.hosting import heavy
 
 WORDS = {"holds": ("holds", "green", "check_circle"), "conditional": ("holds under a condition", "orange", "rule"),
          "fails": ("does not hold", "red", "cancel")}
+SECONDS = 1.0  # about what a claim takes
 
 
 @st.cache_resource(show_spinner=False)
@@ -19,15 +21,14 @@ def _decided() -> dict[str, Verdict]:
 def verdicts() -> dict[str, Verdict]:
     """The verdict of every claim, by key; those that this server has not decided yet are decided under a bar."""
     decided = _decided()
-    missing = [claim for claim in CLAIMS if claim.key not in decided]
-    if missing:
-        bar = st.progress(0.0)
-        for claim in missing:
-            bar.progress((len(CLAIMS) - len(missing) + missing.index(claim)) / len(CLAIMS),
-                         f"Running the experiments: {claim.sentence}")
-            # another visitor may have been faster; running it twice does no harm
-            decided[claim.key] = decided.get(claim.key) or decide(claim)
-        bar.empty()
+    if missing := sum(claim.key not in decided for claim in CLAIMS):
+        with heavy.slot("Deciding the claims", SECONDS * missing):
+            bar = st.progress(0.0)
+            for done, claim in enumerate(CLAIMS):
+                if claim.key not in decided:  # another visitor may have been faster; deciding it twice does no harm
+                    bar.progress(done / len(CLAIMS), f"Running the experiments: {claim.sentence}")
+                    decided[claim.key] = decide(claim)
+            bar.empty()
     return {claim.key: decided[claim.key] for claim in CLAIMS}
 
 

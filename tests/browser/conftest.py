@@ -183,8 +183,9 @@ def context(browser: Browser, server: str) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, server_log: Path) -> Page:
-    """An empty tab. `page.zz_errors` collects what goes wrong in it: console, page errors, failed requests."""
+def page(context: BrowserContext, server: str, server_log: Path) -> Page:
+    """An empty tab. `page.zz_errors` collects what goes wrong in it: console, page errors, requests that fail or leave
+    this server."""
     page = context.new_page()
     page.zz_errors = errors = []
     # Streamlit looks for /PAGE/_stcore/... on a deep link before it finds the root; those 404s are its own. The console
@@ -196,6 +197,9 @@ def page(context: BrowserContext, server_log: Path) -> Page:
             if response.status >= 400 and "/_stcore/" not in response.url else None)
     page.on("requestfailed", lambda request: errors.append(f"{request.failure}: {request.url}")
             if request.failure != "net::ERR_ABORTED" else None)  # aborted: the tab went elsewhere
+    # what the security policy blocks is in the console already
+    page.on("request", lambda request: errors.append(f"asked another server: {request.url}")
+            if not request.url.startswith((server, "data:", "blob:")) else None)
     return page
 
 

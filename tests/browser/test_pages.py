@@ -6,7 +6,7 @@ import pytest
 from tests.browser import labels
 
 PAGES = ["/", "/trajectories", "/gradient-signs", "/batch-averaging", "/geometry", "/saturation", "/remedies",
-         "/deep-network", "/sweep"]
+         "/deep-network", "/your-data", "/sweep"]
 WIDER = """() => [...document.querySelectorAll('[data-testid="stMain"]')]
     .some(main => main.scrollWidth > main.clientWidth + 2)"""
 

@@ -95,9 +95,8 @@ def mean_correlation(second_moment: np.ndarray) -> float:
     What pushes a gradient's components to one sign; it is negative where features have means of both signs, which then
     keep each other in check: 0.
     """
-    size = np.sqrt(second_moment.diagonal())
-    count = len(size)
+    scale = 1 / np.sqrt(second_moment.diagonal())
+    count = len(scale)
     if count == 1:
         return 1.0
-    unit = second_moment / np.outer(size, size)
-    return float(np.clip((unit.sum() - np.trace(unit)) / (count * (count - 1)), 0.0, 1.0))
+    return float(np.clip((scale @ second_moment @ scale - count) / (count * (count - 1)), 0.0, 1.0))

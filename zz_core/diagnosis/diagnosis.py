@@ -6,7 +6,7 @@ import numpy as np
 
 from zz_core.diagnosis.agreement import BatchSigns, Share, batch_sizes_up_to, by_batch, mean_correlation, single_sample
 from zz_core.diagnosis.moments import Moments, moments
-from zz_core.diagnosis.spectra import Spectra, independent_condition, spectra, white_condition
+from zz_core.diagnosis.spectra import Spectra, independent_condition, raw_moment, spectra, white_condition
 from zz_core.diagnosis.training import MOST_ROWS, Training, best_fit, subsample, train
 from zz_core.diagnosis.verdict import Words, words
 from zz_core.reading import checked_matrix, checked_names, checked_targets
@@ -65,7 +65,7 @@ class Diagnosis:
 
     @property
     def condition_raw(self) -> float:
-        """Largest / smallest eigenvalue of E[x x'] that is not zero."""
+        """Largest / smallest eigenvalue of E[x x'] that is not zero; infinite beyond double precision."""
         return self.spectra.raw.condition
 
     @property
@@ -74,7 +74,8 @@ class Diagnosis:
 
     @property
     def condition_ratio(self) -> float:
-        """How many times smaller zero-centering makes the condition number."""
+        """How many times smaller zero-centering makes the condition number; infinite where that of the raw inputs is
+        beyond double precision."""
         return self.condition_raw / self.condition_centered
 
     @property
@@ -138,9 +139,8 @@ def diagnose(activations: np.ndarray, targets: np.ndarray | None = None, *, name
 def _signs(rows: np.ndarray, found: Moments, targets: np.ndarray | None, batch_size: int,
            seed: int) -> tuple[dict[str, Share], dict[str, BatchSigns]]:
     """Single samples and batches, raw and zero-centered; residuals are those of the best fit, where there are any."""
-    mean = found.mean[found.varying]
-    covariance = found.covariance[np.ix_(found.varying, found.varying)]
-    correlations = mean_correlation(covariance + np.outer(mean, mean)), mean_correlation(covariance)
+    mean, covariance = found.spread_out
+    correlations = mean_correlation(raw_moment(mean, covariance)), mean_correlation(covariance)
     residuals = None if targets is None else _residuals(rows, targets)
     raw, centered = by_batch(rows, mean, residuals, batch_sizes_up_to(batch_size), correlations, seed)
     return ({"raw": single_sample(rows, found.count), "centered": single_sample(rows - mean, found.count)},

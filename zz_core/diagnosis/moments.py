@@ -30,6 +30,12 @@ class Moments(NamedTuple):
         largest = np.maximum(np.abs(self.low), np.abs(self.high))
         return (self.high > self.low) & (np.sqrt(self.variance) > SPREAD * largest)
 
+    @property
+    def spread_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of the varying columns, uncopied where all do."""
+        kept = self.varying
+        return (self.mean, self.covariance) if kept.all() else (self.mean[kept], self.covariance[np.ix_(kept, kept)])
+
 
 def moments(values: np.ndarray, names: Sequence[str], what: str = "activations",
             progress: Callable[[float], None] | None = None) -> Moments:
@@ -54,11 +60,13 @@ def moments(values: np.ndarray, names: Sequence[str], what: str = "activations",
         squares += block.T @ block
         away, size = own - mean, len(block)
         mean += away * (size / (seen + size))
-        squares += np.outer(away, away) * (seen * size / (seen + size))
+        away *= np.sqrt(seen * size / (seen + size))
+        squares += np.outer(away, away)
         seen += size
         if progress:
             progress((start + size) / len(values))
-    return _checked(Moments(seen, mean, squares / seen, positive / seen, low, high), what)
+    squares /= seen
+    return _checked(Moments(seen, mean, squares, positive / seen, low, high), what)
 
 
 def _checked(found: Moments, what: str) -> Moments:

@@ -1,6 +1,6 @@
 """Curvatures: eigenvalues of the second moments of inputs as they are, zero-centered, standardized, with a bias."""
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +16,14 @@ class Spectrum(NamedTuple):
     null: int  # directions in which the data do not move, beyond rounding
 
     @property
+    def smallest(self) -> float:
+        """The smallest that is not null; 0 where it is lost to rounding."""
+        return float(self.eigenvalues[len(self.eigenvalues) - self.null - 1])
+
+    @property
     def condition(self) -> float:
-        return float(self.eigenvalues[0] / self.eigenvalues[len(self.eigenvalues) - self.null - 1])
+        """Largest / smallest; infinite where double precision does not hold it."""
+        return float(self.eigenvalues[0]) / self.smallest if self.smallest > 0 else math.inf
 
 
 class Spectra(NamedTuple):
@@ -41,21 +47,39 @@ class Spectra(NamedTuple):
 
 def spectra(found: Moments, progress: Callable[[float], None] | None = None) -> Spectra:
     """The spectra of the columns that vary."""
-    kept = found.varying
-    mean, covariance = found.mean[kept], found.covariance[np.ix_(kept, kept)]
+    parts = []
+    for matrix in _second_moments(*found.spread_out):
+        parts.append(spectrum_of(matrix, found.count))
+        del matrix  # or it would stay while the next one is made
+        if progress:
+            progress(len(parts) / 4)
+    raw, centered, standardized, raw_bias = parts
+    # a mean adds no null directions: what only the raw moments lack has drowned in it
+    raw, raw_bias = (each._replace(null=min(each.null, centered.null)) for each in (raw, raw_bias))
+    values = np.sort(np.append(centered.eigenvalues, 1.0))[::-1]  # nothing links the bias to zero-centered inputs
+    return Spectra(raw, centered, standardized, raw_bias, _cut(values, found.count))
+
+
+def _second_moments(mean: np.ndarray, covariance: np.ndarray) -> Iterator[np.ndarray]:
+    """Raw, centered, standardized, raw with a bias; one at a time, since those of wide inputs have 100 MB each."""
+    yield raw_moment(mean, covariance)
+    yield covariance
     spread = np.sqrt(covariance.diagonal())
+    standardized = covariance / spread
+    standardized /= spread[:, None]
+    yield standardized
+    del standardized
     shifted = np.append(mean, 1.0)
     with_bias = np.outer(shifted, shifted)
     with_bias[:-1, :-1] += covariance
-    matrices = (covariance + np.outer(mean, mean), covariance, covariance / np.outer(spread, spread), with_bias)
-    parts = []
-    for k, matrix in enumerate(matrices):
-        parts.append(spectrum_of(matrix, found.count))
-        if progress:
-            progress((k + 1) / len(matrices))
-    raw, centered, standardized, raw_bias = parts
-    values = np.sort(np.append(centered.eigenvalues, 1.0))[::-1]  # nothing links the bias to zero-centered inputs
-    return Spectra(raw, centered, standardized, raw_bias, _cut(values, found.count))
+    yield with_bias
+
+
+def raw_moment(mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """E[x x'] (P, P)."""
+    moment = np.outer(mean, mean)
+    moment += covariance
+    return moment
 
 
 def spectrum_of(matrix: np.ndarray, rows: int) -> Spectrum:

@@ -22,6 +22,8 @@ WORK = 16_000_000  # inputs that one run may look at: the longest run of wide la
 MOST_ROWS = 4096  # of the subsample
 MOST_FEATURES = 128  # more are reduced to their principal directions
 MOST_VALUES = 2**17  # features times rows that the runs share: each run factorizes them a few times
+SPREAD = 1e-12  # of a column, as a share of its mean: what is below is rounding
+ROUNDING = 1e-24  # of the mean square of targets that are linear in the inputs: a loss that is none
 SEARCH_SEED = 10_000  # the rates are chosen on seeds that are not reported
 
 
@@ -101,7 +103,7 @@ def train(inputs: np.ndarray, targets: np.ndarray | None, batch_size: int, seeds
     for k, name in enumerate(TREATMENTS):
         features = reduced.features[name]
         spec = Experiment(treatment="none" if name == "standardize" else name, bias=True, batch_size=batch,
-                          samples=size, dimensions=features.shape[1])
+                          samples=size, dimensions=features.shape[1], target_angle=0.0)  # 90 needs two dimensions
         runs[name] = _trained(spec, features, makers[name], seeds if targets is None else 1, seeds, seed)
         if progress:
             progress((k + 1) / len(TREATMENTS))
@@ -147,18 +149,27 @@ def _principal(centered: np.ndarray, count: int) -> np.ndarray:
 
 
 def _teachers(features: np.ndarray, inputs: np.ndarray, targets: np.ndarray | None) -> Callable[[int], np.ndarray]:
-    """seed -> targets (n,) of mean zero that are linear in these features."""
+    """seed -> targets (n,) of mean zero, and of size 1, that are linear in these features."""
     exact = features.shape[1] >= inputs.shape[1]
     if targets is not None:
-        fitted = best_fit(features, targets)
+        fitted = _sized(best_fit(features, targets))
         return lambda seed: fitted
     centered = inputs - inputs.mean(axis=0)
 
     def drawn(seed: int) -> np.ndarray:
         values = centered @ np.random.default_rng(seed).standard_normal(inputs.shape[1])
-        return values - values.mean() if exact else best_fit(features, values)
+        return _sized(values - values.mean() if exact else best_fit(features, values))
 
     return drawn
+
+
+def _sized(targets: np.ndarray) -> np.ndarray:
+    """Divided by their root mean square, which changes no number of steps, and keeps weights from overflowing."""
+    largest = np.abs(targets).max()
+    if largest == 0:
+        return targets
+    targets = targets / largest
+    return targets / np.sqrt(np.square(targets).mean())
 
 
 def _trained(spec: Experiment, features: np.ndarray, teacher: Callable[[int], np.ndarray], teachers: int, seeds: int,
@@ -171,8 +182,8 @@ def _trained(spec: Experiment, features: np.ndarray, teacher: Callable[[int], np
     best = min(found, key=found.get) if math.isfinite(min(found.values())) else 0.5
     needed = found[best]
     for steps in (min(limit, 4 * needed + 4 * SETTLED), limit):
-        runs = [simulate(replace(spec, seed=seed + k, learning_rate=best, steps=int(steps)), seeds // teachers,
-                         data=(features, teacher(seed + k))) for k in range(teachers)]
+        runs = [_run(replace(spec, seed=seed + k, learning_rate=best, steps=int(steps)), seeds // teachers, features,
+                     teacher(seed + k)) for k in range(teachers)]
         taken = np.concatenate([steps_to_low_loss(run) for run in runs])
         if np.isfinite(taken).all() or steps == limit:
             break
@@ -182,29 +193,46 @@ def _trained(spec: Experiment, features: np.ndarray, teacher: Callable[[int], np
 def _searched(spec: Experiment, features: np.ndarray, targets: np.ndarray, limit: int) -> dict[float, float]:
     """Steps to the tolerance by rate, infinite where `limit` is not enough."""
     for steps in sorted({min(FIRST_STEPS, limit), limit}):
-        found = {rate: float(steps_to_low_loss(simulate(replace(spec, steps=steps, learning_rate=rate), 1,
-                                                        data=(features, targets)))[0]) for rate in RATES}
+        found = {rate: float(steps_to_low_loss(_run(replace(spec, steps=steps, learning_rate=rate), 1, features,
+                                                    targets))[0]) for rate in RATES}
         if math.isfinite(min(found.values())):
             break
     return found
 
 
+def _run(spec: Experiment, replicates: int, features: np.ndarray, targets: np.ndarray) -> Run:
+    """A run whose minimizer is known even where columns differ in scale by 1e9, as a time stamp and the 1 of a bias
+    do: it is lost to rounding unless it is looked for among standardized inputs."""
+    run = simulate(spec, replicates, data=(features, targets))
+    inputs, mean, spread = run.inputs, run.inputs.mean(axis=0), run.inputs.std(axis=0)
+    scale = np.where(spread > SPREAD * np.abs(mean), spread, np.inf)
+    weights = np.linalg.lstsq((inputs - mean) / scale, run.targets - run.targets.mean(), rcond=SPREAD)[0] / scale
+    bias = float(run.targets.mean() - mean @ weights)
+    losses = [np.square(inputs @ w + b - run.targets).mean() for w, b in ((run.optimum, run.optimum_bias),
+                                                                          (weights, bias))]
+    if losses[1] >= losses[0] or losses[0] <= ROUNDING * np.square(run.targets).mean():
+        return run
+    return replace(run, task=run.task._replace(optimum=weights, optimum_bias=bias))
+
+
 def _full_batch(run: Run) -> float:
     """Steps of full-batch descent to the same tolerance at the best of the same rates, in closed form."""
     features = np.column_stack([run.inputs, np.ones(len(run.inputs))])
-    values, vectors = np.linalg.eigh(features.T @ features / len(features))
     start = np.append(run.weights[0, 0] - run.optimum, run.biases[0, 0] - run.optimum_bias)
-    values = np.maximum(values, 0.0)
-    # the excess loss is half the sum of (sqrt(eigenvalue) * component)²
-    components = np.sqrt(values) * (vectors.T @ start)
+    left, values, _ = np.linalg.svd(features, full_matrices=False)
+    values = values[::-1] ** 2 / len(features)
+    # the excess loss is half the sum of the squares of these, which are sqrt(eigenvalue) * component
+    components = left.T[::-1] @ (features @ start) / math.sqrt(len(features))
     return min(steps_to(values, components, rate * 2 / values[-1], math.sqrt(TOLERANCE)) for rate in RATES)
 
 
 def _expected(run: Run) -> float:
-    """Steps of the expected excess loss over the draws."""
+    """Steps of the expected excess loss over the draws; NaN where double precision does not hold the recursion."""
     if why_unpredicted(run):
         return math.nan
     excess = predict(run).excess
+    if not math.isclose(excess[0], run.excess_losses()[0, 0], rel_tol=1e-6):
+        return math.nan
     return float(steps_to_level(excess, TOLERANCE * excess[0], 0 if run.batches is None else SETTLED))
 
 

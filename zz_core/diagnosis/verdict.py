@@ -62,7 +62,10 @@ def _headline(found: "Diagnosis", level: str) -> str:
 
 def _condition(found: "Diagnosis") -> str:
     raw, centered, ratio = found.condition_raw, found.condition_centered, found.condition_ratio
-    if ratio >= MATTERS:
+    if math.isinf(raw):
+        text = ("The condition number of the raw inputs is beyond what double precision holds; centering would cut it "
+                f"to {short(centered)}.")
+    elif ratio >= MATTERS:
         text = f"Centering would cut the condition number {short(ratio)}-fold, from {short(raw)} to {short(centered)}."
     elif ratio <= 1 / MATTERS:
         text = (f"Centering would raise the condition number from {short(raw)} to {short(centered)}, unless a bias is "
@@ -93,7 +96,8 @@ def _steps(found: "Diagnosis") -> str:
     if training.at_least:
         late = "do not" if math.isinf(raw.median) else "do not always"
         return (f"Trained {size}, raw inputs {late} get to 1 % of the excess loss within {raw.limit:,} steps; "
-                f"zero-centered ones take {_steps_of(centered)}: expect more than {short(gain)} times fewer steps.")
+                f"zero-centered ones take {_steps_of(centered)}: expect more than {short(gain)} times fewer steps "
+                f"(95 % interval from {short(low)} on over {len(centered.steps)} seeds).")
     few = f"about {short(gain)} times fewer steps" if gain >= MATTERS else "about as many steps"
     return (f"Trained {size}, expect {few} when zero-centered ({short(gain)}, 95 % interval {short(low)} to "
             f"{short(high)} over {len(centered.steps)} seeds): {_steps_of(raw)} raw, {_steps_of(centered)} "
@@ -148,13 +152,20 @@ def _aside(found: "Diagnosis") -> str:
 def _advice(found: "Diagnosis", level: str) -> str:
     if level != "none":
         return ADVICE
-    return "Standardize the inputs: not for their means, but for their unequal spreads." if _spreads(found) else ""
+    if _spreads(found):
+        return "Standardize the inputs: not for their means, but for their unequal spreads."
+    runs = found.training.runs if found.training else {}
+    if runs and math.isinf(runs["center"].median) and math.isfinite(runs["standardize"].median):
+        return "Standardize the inputs: not for their means, but for their size beside the 1 of the bias."
+    return ""
 
 
 def short(value: float) -> str:
     """Two significant digits, whole and with thousands' separators from 10 on."""
     if not math.isfinite(value):
-        return "infinity" if value > 0 else "undefined"
+        return "beyond measure" if value > 0 else "undefined"
+    if abs(value) < 1e-9:
+        return "0"
     if value >= 1e7:
         return f"{value:.1e}".replace("e+0", "e").replace("e+", "e")
     if value >= 99.5:
@@ -165,4 +176,6 @@ def short(value: float) -> str:
 
 def percent(share: float) -> str:
     """A share in words; tiny ones are not zero."""
-    return "undefined" if math.isnan(share) else "under 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+    if math.isnan(share):
+        return "undefined"
+    return "under 1 %" if share > 0 and round(100 * share) == 0 else f"{100 * share:.0f} %"

@@ -1,0 +1,149 @@
+"""Many visitors at once: what they wait, and what they cost the server."""
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tests.load.server import Server
+from tests.load.sessions import Reply, Visitor
+
+SEE_IT = ("", "trajectories", "gradient-signs", "batch-averaging", "gallery")  # heavy pages are loaded apart
+THINKING = 3.0  # seconds between two changes of a visitor
+
+
+@dataclass
+class Crowd:
+    """What a crowd met; seconds, MiB."""
+
+    size: int
+    first: list[float] = field(default_factory=list)  # first visits
+    changes: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    bytes: list[int] = field(default_factory=list)  # sent for each change
+    before: float = 0.0  # memory of the server without the crowd
+    memory: float = 0.0  # and with all of it, at the end
+    cpu: float = 0.0  # seconds of a core for each change
+
+    @property
+    def each(self) -> float:
+        """MiB a session, the caches that it fills among them."""
+        return (self.memory - self.before) / self.size
+
+    def percentile(self, share: float, what: str = "changes") -> float:
+        return float(np.percentile(found, share)) if (found := getattr(self, what)) else float("nan")
+
+    def note(self, reply: Reply, kind: list[float]) -> None:
+        kind.append(reply.seconds)
+        self.errors += reply.errors
+        if kind is self.changes:
+            self.bytes.append(reply.bytes)
+
+
+async def warm(server: Server, pages: tuple[str, ...] = SEE_IT) -> None:
+    """Whatever is made once a server, such as the gallery's pictures."""
+    for page in pages:
+        async with Visitor(server.ws, page, rng=random.Random(page)) as visitor:
+            await visitor.open()
+            await visitor.change()
+
+
+async def crowd(server: Server, size: int, seconds: float, pages: tuple[str, ...] = SEE_IT,
+                thinking: float = THINKING, arriving: float = 0.1) -> Crowd:
+    """`size` visitors, each on one of the pages, who for so many seconds change something every `thinking` seconds, on
+    the average; they arrive one after another, `arriving` seconds apart."""
+    found, gate, here = Crowd(size, before=server.memory()), asyncio.Event(), 0
+
+    async def visit(number: int) -> None:
+        nonlocal here
+        await asyncio.sleep(number * arriving)
+        rng = random.Random(number)
+        try:
+            async with Visitor(server.ws, pages[number % len(pages)], rng=rng) as visitor:
+                try:
+                    found.note(await visitor.open(), found.first)
+                finally:
+                    here += 1
+                    if here == size:
+                        gate.set()
+                await gate.wait()
+                until = time.monotonic() + seconds
+                while (pause := rng.uniform(0.5, 1.5) * thinking) < until - time.monotonic():
+                    await asyncio.sleep(pause)
+                    found.note(await visitor.change(), found.changes)
+                done.release()
+                await leave.wait()
+        except Exception as error:  # whatever it is, this visitor was not served
+            found.errors.append(f"{type(error).__name__}: {error}")
+            done.release()
+
+    done, leave = asyncio.Semaphore(0), asyncio.Event()
+    visits = [asyncio.create_task(visit(number)) for number in range(size)]
+    await gate.wait()
+    used = server.cpu()
+    for _ in range(size):
+        await done.acquire()
+    found.cpu = (server.cpu() - used) / max(1, len(found.changes))
+    found.memory = server.memory()
+    leave.set()
+    await asyncio.gather(*visits)
+    return found
+
+
+async def first_visits(server: Server, size: int, pages: tuple[str, ...] = SEE_IT) -> Crowd:
+    """`size` visitors who all come at once: the page of HTML, then the session."""
+    found = Crowd(size, before=server.memory())
+
+    async def visit(number: int) -> None:
+        page = pages[number % len(pages)]
+        try:
+            started = time.perf_counter()
+            html = await fetched(server, f"/{page}")
+            if b"<script" not in html:
+                found.errors.append(f"/{page} answered {html[:60]!r}")
+            async with Visitor(server.ws, page, rng=random.Random(number)) as visitor:
+                reply = await visitor.open()
+                found.note(reply._replace(seconds=time.perf_counter() - started), found.first)
+        except Exception as error:
+            found.errors.append(f"{type(error).__name__}: {error}")
+
+    await asyncio.gather(*(visit(number) for number in range(size)))
+    found.memory = server.memory()
+    return found
+
+
+async def soak(server: Server, seconds: float, size: int, staying: float = 30.0) -> list[tuple[float, float]]:
+    """Visitors who come, stay for about `staying` seconds and go, `size` at a time; (second, MiB) at every tenth."""
+    memory, errors, started = [], [], time.monotonic()
+
+    async def seat(number: int) -> None:
+        rng = random.Random(number)
+        while (left := seconds - (time.monotonic() - started)) > 0:
+            async with Visitor(server.ws, rng.choice(SEE_IT), rng=rng) as visitor:
+                errors.extend((await visitor.open()).errors)
+                until = time.monotonic() + min(left, rng.uniform(0.5, 1.5) * staying)
+                while time.monotonic() < until:
+                    await asyncio.sleep(rng.uniform(0.5, 1.5) * THINKING)
+                    errors.extend((await visitor.change()).errors)
+
+    async def watch() -> None:
+        while time.monotonic() - started < seconds:
+            memory.append((time.monotonic() - started, server.memory()))
+            await asyncio.sleep(10.0)
+
+    await asyncio.gather(watch(), *(seat(number) for number in range(size)))
+    memory.append((time.monotonic() - started, server.memory()))
+    if errors:
+        raise RuntimeError(f"{len(errors)} errors, the first: {errors[0]}")
+    return memory
+
+
+async def fetched(server: Server, path: str) -> bytes:
+    """The body of a page of HTML, without a thread for each visitor."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n\r\n".encode())
+        return (await asyncio.wait_for(reader.read(), 60.0)).partition(b"\r\n\r\n")[2]
+    finally:
+        writer.close()
