@@ -68,7 +68,7 @@ def test_the_spectrum_has_no_place_for_null_directions():
     figure = figures.spectrum_figure({"raw": found.spectra.raw}, {"raw": found.spectra.raw_bias}, np.ones(6), "Title")
     np.testing.assert_array_equal(trace(figure, "raw")["y"], found.eigenvalues_raw[:5])
     assert trace(figure, "independent features, theory")["line"]["dash"] == "dash"
-    assert trace(figure, "raw with a bias")["opacity"] < 1 and figure["layout"]["yaxis"]["type"] == "log"
+    assert trace(figure, "raw with a bias")["line"]["dash"] == "dot" and figure["layout"]["yaxis"]["type"] == "log"
 
 
 def test_steps_are_drawn_seed_by_seed_and_those_never_reached_at_the_edge():

@@ -345,6 +345,14 @@ def test_the_widest_table_is_taken():
     assert checked_matrix(np.zeros((2, MOST_COLUMNS), np.int8)).shape == (2, MOST_COLUMNS)
 
 
+@pytest.mark.parametrize("second, kind", [("activations/fc1", "inputs"), ("fc1", "inputs"), ("grads/fc1", "gradients")])
+def test_two_arrays_for_one_layer_are_refused(second, kind):
+    arrays = {"inputs/fc1": VALUES, "gradients/fc1": VALUES, second: VALUES}
+    with pytest.raises(ValueError, match=f"'{second}' is the second array for the {kind} of layer 'fc1': rename"):
+        sort_arrays(arrays, "a.npz")
+    sort_arrays({**arrays, second: np.ones(3)}, "a.npz")  # a vector is none
+
+
 def test_arrays_that_are_already_in_memory_are_sorted_the_same_way():
     held = sort_arrays({"inputs/a": VALUES, "gradients/a": np.ones((2, 4, 3))}, "run.safetensors")
     assert list(held.layers) == ["a"] and list(held.gradients) == ["a"]

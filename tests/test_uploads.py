@@ -136,6 +136,8 @@ BAD = {
     "no header": (tensors({"x": {}}), "cannot be read as safetensors", "save it again"),
     "eight bits": (tensors({"x": {"dtype": "F8_E4M3", "shape": [2, 2], "data_offsets": [0, 4]}}, bytes(4)), "F8_E4M3",
                    "as float32"),
+    "two tensors of a name": (b"*\0\0\0\0\0\0\0" + b'{"x": %b, "x": %b}' % ((b'{"dtype":"F32"}',) * 2),
+                              "cannot be read as safetensors", "save it again"),
     "no tensors": (tensors({}), "no array in it", "save activations"),
     "vector of tensors": (save({"a": np.ones(3), "b": np.ones((2, 2, 2))}), "none of 2 arrays", "inputs/LAYER"),
     "too large": (b"1" * (4 * MOST + 2**20), "5 MB, and 4 are allowed", "in a shell"),

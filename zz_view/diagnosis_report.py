@@ -11,14 +11,14 @@ import zz_core
 from zz_core import Diagnosis
 from zz_core.diagnosis import THRESHOLDS, GradientSigns
 from zz_core.diagnosis.report import HEADINGS, as_data, feature_rows, gradient_data, table_row
-from zz_core.diagnosis.verdict import percent
+from zz_core.diagnosis.verdict import percent, short
 from zz_view import diagnosis_words as words
 from zz_view.figures.diagnosis import TREATED, TWINS
 
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1c1e22;
 background:#fff}table{border-collapse:collapse;font-size:.9rem;display:block;overflow-x:auto}th,td{text-align:right;
 padding:.25rem .6rem;border-bottom:1px solid #ddd}th:first-child,td:first-child{text-align:left}h1{margin-bottom:0}
-.pictures{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0}figcaption{font-size:.9rem}small{color:#5a5f68}"""
+td{white-space:nowrap}.pictures{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0}svg{max-width:100%;height:auto}figcaption{font-size:.9rem}small{color:#5a5f68}"""
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 460, 300, 56, 110, 14, 40
 
 
@@ -51,8 +51,8 @@ def _layer(name: str, found: Diagnosis) -> str:
     figures = "".join(f"<li>{_e(sentence)}</li>" for sentence in said.figures)
     advice = f"<p><b>What to do.</b> {_e(said.advice)}</p>" if said.advice else ""
     spectra = words.spectra_rows(found)
-    pictures = (_picture("Curvatures, steepest direction first", "direction", *_curvatures(found), (True, True)) +
-                _picture("Share of gradients with one sign", "batch size", *_signs(found), (True, False)))
+    pictures = (_picture("Curvatures, steepest direction first", "direction", _curvatures(found)) +
+                _picture("Share of gradients with one sign", "batch size", _signs(found), shares=True))
     columns = ["feature", "mean", "variance", "positive", "m²/v"]
     rows = [[row["feature"], *(_short(row[column]) for column in columns[1:])] for row in feature_rows(found)]
     return (f"<h2>{_e(name)}</h2><p><b>{_e(said.headline)}</b></p><ul>{figures}</ul>{advice}"
@@ -99,26 +99,26 @@ def _e(value: str) -> str:
 Lines = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def _curvatures(found: Diagnosis) -> tuple[Lines]:
+def _curvatures(found: Diagnosis) -> Lines:
     spectra = {"raw": found.spectra.raw, "zero-centered": found.spectra.centered,
                "standardized": found.spectra.standardized}
     lines = {}
     for name, each in spectra.items():
         values = each.eigenvalues[each.eigenvalues > 0]
         lines[name] = np.arange(1.0, len(values) + 1), values
-    return (lines,)
+    return lines
 
 
-def _signs(found: Diagnosis) -> tuple[Lines]:
+def _signs(found: Diagnosis) -> Lines:
     named = {"raw": found.signs_by_batch["raw"], "zero-centered": found.signs_by_batch["centered"]}
-    return ({name: (each.batch_sizes.astype(float), each.share) for name, each in named.items()},)
+    return {name: (each.batch_sizes.astype(float), each.share) for name, each in named.items()}
 
 
-def _picture(title: str, x_title: str, lines: Lines, logarithmic: tuple[bool, bool]) -> str:
-    """Lines as SVG, each named at its end; axes with their ends, logarithmic where said so."""
-    log_x, log_y = logarithmic
-    places = {name: (np.log10(x) if log_x else x, np.log10(y) if log_y else y) for name, (x, y) in lines.items()}
+def _picture(title: str, x_title: str, lines: Lines, shares: bool = False) -> str:
+    """Lines as SVG, each named at its end; logarithmic axes with their ends, but for shares, from 0 to 1."""
+    places = {name: (np.log10(x), y if shares else np.log10(y)) for name, (x, y) in lines.items()}
     (x0, x1), (y0, y1) = (_ends([part[axis] for part in places.values()]) for axis in (0, 1))
+    y0, y1 = (0.0, 1.0) if shares else (y0, y1)
 
     def at(x: float, y: float) -> tuple[float, float]:
         return (LEFT + (x - x0) / (x1 - x0) * (WIDTH - LEFT - RIGHT),
@@ -134,7 +134,7 @@ def _picture(title: str, x_title: str, lines: Lines, logarithmic: tuple[bool, bo
                      f"<text x='{points[-1][0] + 6:.1f}' y='{last + 4:.1f}' fill='{TWINS[name]}'>{name}</text>")
     for axis, (low, high) in enumerate(((x0, x1), (y0, y1))):
         for value, anchor in ((low, "start"), (high, "end")):
-            number = _short(10**value if logarithmic[axis] else value)
+            number = f"{10**value:,.0f}" if axis == 0 else percent(value) if shares else short(10**value)
             x, y = at(value, y0) if axis == 0 else at(x0, value)
             drawn.append(f"<text x='{x:.1f}' y='{y + 18:.1f}' text-anchor='{anchor}'>{number}</text>" if axis == 0 else
                          f"<text x='{x - 6:.1f}' y='{y + 5:.1f}' text-anchor='end'>{number}</text>")

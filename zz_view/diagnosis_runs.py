@@ -13,10 +13,15 @@ from zz_core import Diagnosis, diagnose
 from zz_core.diagnosis import GradientSigns, gradient_signs
 from zz_core.reading import Recording
 from zz_view.diagnosis_sources import Held, plain
+from zz_view.hosting import heavy
+from zz_view.hosting.caches import Cache
 
 PATIENCE = 0.4  # seconds before a bar is worth showing
 SEEDS = 8
-KEPT = 64  # of one session, and of all visitors together for what the server ships
+KEPT = 64  # findings of one session
+SHARED_BYTES = 16 * 2**20  # of findings about what the server ships, for all visitors
+SPEED = 5e9  # multiplications a second
+RUNS_SECONDS = 2.0
 STOPPED, OWN = "_own_stopped", "_own_found"
 
 
@@ -25,8 +30,8 @@ class Stopped(Exception):
 
 
 @st.cache_resource(show_spinner=False)
-def _shared() -> dict[Hashable, Any]:
-    return {}
+def _shared() -> Cache[Any]:
+    return Cache("diagnoses", SHARED_BYTES)
 
 
 def _own(key: Hashable) -> dict[Hashable, Any]:
@@ -42,26 +47,47 @@ def _offer_to_go_on() -> None:
         st.button("Analyze it after all", key="own_go_on", on_click=st.session_state.pop, args=(STOPPED, None))
 
 
-def _kept(held: Held, key: Hashable, make: Callable[["Bar"], Any]) -> Any:
-    """What `make` returns, made once: for this visitor, or for all where the numbers are the server's own.
+def _find(held: Held, whole: Hashable) -> Any:
+    return _own(held.key).get(whole) if held.private else _shared().find(whole)
+
+
+def _keep(held: Held, whole: Hashable, made: Any) -> None:
+    if not held.private:
+        return _shared().put(whole, made)
+    found = _own(held.key)
+    if len(found) >= KEPT:
+        found.pop(next(iter(found)))
+    found[whole] = made
+
+
+def _kept(held: Held, key: Hashable, seconds: float, make: Callable[["Bar"], Any]) -> Any:
+    """What `make` returns, made once: for this visitor, or for all where the numbers are the server's own. What is
+    predicted to take long waits its turn.
 
     Raises Stopped, after saying so, where the visitor has stopped it.
     """
-    found = _own(held.key) if held.private else _shared()
     whole = (held.key, key)
-    if whole not in found:
-        if st.session_state.get(STOPPED) == whole:
-            _offer_to_go_on()
-            raise Stopped
+    if (found := _find(held, whole)) is not None:
+        return found
+    if st.session_state.get(STOPPED) == whole:
+        _offer_to_go_on()
+        raise Stopped
+    with heavy.slot_if(seconds > heavy.NOTICEABLE_SECONDS, "This analysis", seconds):
+        if (found := _find(held, whole)) is not None:  # another visitor's, made while this one waited
+            return found
         bar = Bar(whole)
         try:
             made = make(bar)
         finally:
             bar.close()
-        while len(found) >= KEPT:
-            found.pop(next(iter(found)), None)  # another visitor may have been faster
-        found[whole] = made
-    return found[whole]
+    _keep(held, whole, made)
+    return made
+
+
+def _work(values: np.ndarray) -> float:
+    """Seconds for the moments and the eigenvalues of a layer, and its signs."""
+    rows, columns = values.shape
+    return (2 * rows * columns**2 + 6 * columns**3) / SPEED + 0.2
 
 
 def overview(held: Held) -> dict[str, Diagnosis | None]:
@@ -69,7 +95,8 @@ def overview(held: Held) -> dict[str, Diagnosis | None]:
     the only one."""
     if len(held.recording.layers) < 2:
         return dict.fromkeys(held.recording.layers)
-    return _kept(held, "overview", lambda bar: _overview(held.recording, bar))
+    seconds = sum(map(_work, held.recording.layers.values()))
+    return _kept(held, "overview", seconds, lambda bar: _overview(held.recording, bar))
 
 
 def _overview(recording: Recording, bar: "Bar") -> dict[str, Diagnosis | None]:
@@ -88,7 +115,8 @@ def diagnosed(held: Held, recording: Recording, layer: str, chosen: Hashable, ba
 
     ValueError says what cannot be diagnosed.
     """
-    return _kept(held, (layer, chosen, batch_size), lambda bar: _diagnosed(recording, layer, batch_size, bar))
+    return _kept(held, (layer, chosen, batch_size), _work(recording.layers[layer]) + RUNS_SECONDS,
+                 lambda bar: _diagnosed(recording, layer, batch_size, bar))
 
 
 def _diagnosed(recording: Recording, layer: str, batch_size: int, bar: "Bar") -> Diagnosis:
@@ -107,7 +135,7 @@ def signs_of(held: Held, layer: str) -> GradientSigns:
             mean = None if values is None else np.asarray(values.mean(axis=0, dtype=float))
             return gradient_signs(held.recording.gradients[layer], mean, f"gradients of {layer}")
 
-    return _kept(held, ("signs", layer), counted)
+    return _kept(held, ("signs", layer), held.recording.gradients[layer].size / 1e8, counted)
 
 
 class Bar:

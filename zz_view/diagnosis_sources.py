@@ -17,6 +17,7 @@ from zz_core.reading import Recording, UnfitColumns, UnknownEncoding, with_targe
 from zz_core.reading.checks import listed
 from zz_core.reading.recording import TARGETS
 from zz_view.controls import BOUND
+from zz_view.hosting import heavy
 from zz_view.uploads import TYPES, parse_upload
 
 EXAMPLE, UPLOAD, PASTE = "example network", "your file", "pasted numbers"
@@ -26,6 +27,7 @@ EXAMPLE_STEPS = 60  # of which the example has the gradients
 NO_TARGET = "none: random teachers"
 OTHER_ENCODING = "cp1252"  # what Windows spreadsheets write unless told otherwise
 MOST_PASTED = 1_000_000  # characters; a file may hold more
+PARSED = 2e7  # bytes of text a second
 SHIPPED_TARGET = "first class"
 LIKELY_TARGETS = {*TARGETS, "class", "outcome", SHIPPED_TARGET}
 
@@ -81,7 +83,7 @@ def _uploaded() -> Held | None:
              "below write it; NPY or safetensors with activations; CSV, TSV or Parquet with a row for each sample.")
     if file is None:
         return _nothing_yet("Choose a file; until then this is the example network.")
-    return _read(("file", file.file_id), file.name, file.getvalue, most * 2**20)
+    return _read(("file", file.file_id), file.name, file.getvalue, most * 2**20, file.size / PARSED)
 
 
 def _pasted() -> Held | None:
@@ -90,7 +92,7 @@ def _pasted() -> Held | None:
                         placeholder="height, width, weight\n1.2, 0.8, 31\n1.1, 0.9, 28\n...")
     if not text.strip():
         return _nothing_yet("Paste numbers; until then this is the example network.")
-    return _read(("text", text), "pasted numbers", lambda: text.encode(), MOST_PASTED * 4)
+    return _read(("text", text), "pasted numbers", lambda: text.encode(), MOST_PASTED * 4, 0.0)
 
 
 def _nothing_yet(sentence: str) -> Held:
@@ -98,8 +100,9 @@ def _nothing_yet(sentence: str) -> Held:
     return Held(EXAMPLE, EXAMPLE, example(), private=False)
 
 
-def _read(key: Hashable, name: str, content: Callable[[], bytes], most: int) -> Held | None:
-    """Parse what a visitor brings, once; where it cannot be used a sentence says why, and a button what to do."""
+def _read(key: Hashable, name: str, content: Callable[[], bytes], most: int, seconds: float) -> Held | None:
+    """Parse what a visitor brings, once, in `seconds`; where it cannot be used a sentence says why, and a button what
+    to do."""
     left_out, encoding = tuple(st.session_state.get(_key("left", key), ())), st.session_state.get(_key("enc", key))
     whole = (key, left_out, encoding)
     offer_back(key)
@@ -107,7 +110,8 @@ def _read(key: Hashable, name: str, content: Callable[[], bytes], most: int) -> 
     if kept is not None and kept.key == whole:
         return kept
     try:
-        with st.spinner(f"Reading {plain(name)} …"):
+        waits = seconds > heavy.NOTICEABLE_SECONDS
+        with heavy.slot_if(waits, "Reading this file", seconds), st.spinner(f"Reading {plain(name)} …"):
             recording = parse_upload(content(), name, most, left_out, encoding or "utf-8")
     except ValueError as error:
         refuse(error, key)

@@ -90,8 +90,9 @@ HELP: dict[str, str] = {
 
 
 def label(name: str) -> str:
-    """The field's name as it stands beside its control; the network's fields carry a prefix in the URL."""
-    return name.removeprefix("net_").replace("_", " ").capitalize()
+    """The field's name as it stands beside its control; those of a page with controls of its own carry a prefix in the
+    URL."""
+    return name.removeprefix("net_").removeprefix("own_").replace("_", " ").capitalize()
 
 
 def help_text(name: str, ignored_because: str | None = None) -> str:

@@ -1,6 +1,7 @@
 """The page Your data without a browser: sources, uploads good and bad, the report; nobody else sees what one brings."""
 import io
 import json
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from zz_core.diagnosis import THRESHOLDS, gradient_signs
 from zz_core.diagnosis.verdict import short
 from zz_view import diagnosis_runs as runs
 from zz_view import diagnosis_sources as sources
+from zz_view.hosting import heavy
 from zz_view.rooms import ROOMS
 
 PAGE = Path(__file__).parents[2] / "pages" / "your_data.py"
@@ -237,10 +239,10 @@ def test_bad_gradients_leave_the_rest():
 
 def test_what_a_visitor_brings_is_in_no_cache_of_the_server(monkeypatch):
     secret = npz(inputs__secret_layer=SIGMOIDS * 1.234, gradients__secret_layer=GRADIENTS)
-    before = set(runs._shared())
+    before = list(runs._shared()._kept)
     monkeypatch.setattr(st, "cache_data", lambda *_, **__: pytest.fail("a cache for all"))
     app = uploaded(secret, "secret.npz")
-    assert "secret" in words(app) and set(runs._shared()) == before
+    assert "secret" in words(app) and list(runs._shared()._kept) == before
     assert "secret" not in words(uploaded(npz(fc=SIGMOIDS), "other.npz"))
     own = app.session_state[runs.OWN][1]
     assert {key[0] if isinstance(key, tuple) else key for _, key in own} == {"secret_layer", "signs"}
@@ -269,6 +271,16 @@ def test_a_stopped_analysis_says_so_and_goes_on_when_asked():
     assert not app.exception and "The analysis was stopped." in words(app) and not figures(app)
     button(app, "Analyze it after all").click().run()
     assert not app.exception and figures(app) and "stopped" not in words(app)
+
+
+def test_an_analysis_waits_its_turn_and_what_is_there_does_not(monkeypatch):
+    turns = []
+    monkeypatch.setattr(heavy, "slot", lambda what, seconds: turns.append((what, seconds)) or nullcontext())
+    app = uploaded(npz(fc1=SIGMOIDS), "run.npz")
+    assert [what for what, _ in turns if what == "This analysis"] and all(seconds > 1 for _, seconds in turns)
+    turns.clear()
+    app.run()
+    assert not app.exception and figures(app) and not turns
 
 
 # --- what there is to take away ---

@@ -46,8 +46,10 @@ def sort_arrays(arrays: Mapping[str, np.ndarray], what: str) -> Recording:
             if values.ndim < 2 or not values.size:
                 left_out[name] = f"its shape {values.shape} is not (steps, ...)"
             else:
+                _refuse_second(short, gradients, f"{what}: {name!r} is the second array for the gradients")
                 gradients[short] = values
         elif values.ndim == 2:
+            _refuse_second(short, layers, f"{what}: {name!r} is the second array for the inputs")
             layers[short] = checked_matrix(values, f"{what}, {short!r}")
         else:
             left_out[name] = f"its shape {values.shape} is not (samples, features)"
@@ -56,6 +58,11 @@ def sort_arrays(arrays: Mapping[str, np.ndarray], what: str) -> Recording:
                          "must hold inputs of layers (samples, features), named inputs/LAYER, or gradients (steps, "
                          "...), named gradients/LAYER")
     return Recording(layers, gradients, targets, left_out=left_out)
+
+
+def _refuse_second(layer: str, found: Mapping[str, np.ndarray], sentence: str) -> None:
+    if layer in found:
+        raise ValueError(f"{sentence} of layer {layer!r}: rename one of them")
 
 
 def _short(name: str) -> str:

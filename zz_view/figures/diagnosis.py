@@ -7,7 +7,7 @@ import numpy as np
 
 from zz_core.diagnosis import BatchSigns, GradientSigns, Spectrum, Trained, Training
 from zz_view.figures.batch_averaging import spread
-from zz_view.figures.network import LAYERS
+from zz_view.figures.network import LAYERS, THIN
 from zz_view.figures.signs import sign_heatmap_figure
 from zz_view.figures.trajectories import thinned
 from zz_view.theme import CENTERED, GREY, RAW, drawn, translucent
@@ -61,7 +61,7 @@ def signs_figure(raw: BatchSigns, centered: BatchSigns, chance: float, batch_siz
 
 def spectrum_figure(spectra: Mapping[str, Spectrum], with_bias: Mapping[str, Spectrum], independent: np.ndarray,
                     title: str) -> dict:
-    """Eigenvalues, largest first, by name; faint with the 1 of a bias; dashed what independent features would have."""
+    """Eigenvalues, largest first, by name; thin dots: with the 1 of a bias; dashed: of independent features."""
     traces = [_curve(f"{name} with a bias", each, TWINS[name], faint=True) for name, each in with_bias.items()]
     traces += [_curve(name, each, TWINS[name]) for name, each in spectra.items()]
     count = len(independent)
@@ -78,7 +78,7 @@ def spectrum_figure(spectra: Mapping[str, Spectrum], with_bias: Mapping[str, Spe
     names = [Name(name, _last(each, log), float(np.log10(each.eigenvalues[each.eigenvalues > 0][-1])), TWINS[name])
              for name, each in spectra.items()]
     return drawn(traces, title, HEIGHT, annotations=_placed(names, low, high, pixels=HEIGHT - 120),
-                 subtitle="eigenvalues; faint: with a bias; dashed: theory for independent features",
+                 subtitle="eigenvalues; thin dots: with a bias; dashed: theory for independent features",
                  x={"title": {"text": "direction, steepest first"}, "type": "log" if log else "linear",
                     "range": [start, start + (end - start) * 1.5], "zeroline": False, **({} if log else {
                         "tickvals": np.unique(np.linspace(1, count, min(count, 6)).round()).tolist()})},
@@ -89,8 +89,8 @@ def _curve(name: str, found: Spectrum, color: str, faint: bool = False) -> dict:
     values = found.eigenvalues[found.eigenvalues > 0]  # null directions have no place on a logarithmic axis
     shown = thinned(len(values), MOST_POINTS)
     trace = {"type": "scatter", "mode": "lines" if faint or len(values) > MARKED_POINTS else "lines+markers",
-             "name": name, "x": shown + 1.0, "y": values[shown], "opacity": 0.4 if faint else 1.0,
-             "line": {"color": color, "width": 1.5 if faint else 2.2, "dash": "dot" if faint else "solid"},
+             "name": name, "x": shown + 1.0, "y": values[shown],
+             "line": {"color": color, "width": THIN if faint else 2.2, "dash": "dot" if faint else "solid"},
              "hovertemplate": f"{name}, direction %{{x:.0f}}: %{{y:.3g}}<extra></extra>"}
     kind = name.removesuffix(" with a bias")
     return trace | ({} if "markers" not in trace["mode"] else
@@ -130,15 +130,15 @@ def _lane(run: Trained, name: str, place: float, edge: float) -> list[dict]:
     def capped(values: Sequence[float]) -> np.ndarray:
         return np.minimum(np.maximum(np.array(values, float), 1.0), edge)
 
-    def marks(what: str, values: Sequence[float], symbol: str, size: int, opacity: float = 1.0) -> dict:
+    def marks(what: str, values: Sequence[float], symbol: str, size: int) -> dict:
         return {"type": "scatter", "mode": "markers", "name": f"{name}, {what}", "x": capped(values),
-                "y": np.full(len(values), place), "opacity": opacity,
+                "y": np.full(len(values), place),
                 "marker": {"symbol": symbol, "size": size, "color": color},
                 "customdata": [_count(value) for value in values],
                 "hovertemplate": f"{name}, {what}: %{{customdata}}<extra></extra>"}
 
     line = {"type": "scatter", "mode": "lines", "name": f"{name}, 95 % interval", "x": capped(run.interval),
-            "y": np.full(2, place), "line": {"color": color, "width": 4}, "opacity": 0.55,
+            "y": np.full(2, place), "line": {"color": color, "width": 2},
             "hoverinfo": "skip"}
     found = [line, marks("a seed", run.steps.tolist(), "circle", 6), marks("median", [run.median], "circle", 14),
              marks("theory for the full batch", [run.full_batch], "diamond-open", 12)]
@@ -166,7 +166,7 @@ def features_figure(names: Sequence[str], mean: np.ndarray, spread_: np.ndarray,
     traces = [{"type": "scatter", "mode": "lines", "name": "mean = spread", "x": diagonal, "y": diagonal,
                "line": {"color": GREY, "width": 2}, "hoverinfo": "skip"},
               {"type": "scatter", "mode": "markers", "name": "features", "x": width, "y": height,
-               "marker": {"symbol": "circle", "size": 9 if len(shown) < 100 else 6, "color": RAW}, "opacity": 0.8,
+               "marker": {"symbol": "circle", "size": 9 if len(shown) < 100 else 6, "color": RAW},
                "customdata": [f"{safe(names[k])}: mean {mean[k]:.3g}, spread {spread_[k]:.3g}" for k in shown],
                "hovertemplate": "%{customdata}<extra></extra>"}]
     note = {**_note("mean = spread", *[np.log10(diagonal).mean()] * 2, GREY), "xanchor": "left", "yanchor": "top",
@@ -182,7 +182,7 @@ def layers_figure(names: Sequence[str], head_room: Sequence[float], chosen: int,
     places, rooms = np.arange(len(names), dtype=float), np.array(head_room)
     symbols = ["circle" if k == chosen else "circle-open" for k in range(len(names))]
     trace = {"type": "scatter", "mode": "lines+markers", "name": "head-room", "x": places, "y": rooms,
-             "line": {"color": translucent(RAW, 0.5), "width": 1.5},
+             "line": {"color": RAW, "width": THIN},
              "marker": {"symbol": symbols, "size": 13, "color": RAW},
              "customdata": [safe(name) for name in names],
              "hovertemplate": "%{customdata}: %{y:.2f}x<extra></extra>"}
