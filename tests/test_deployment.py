@@ -74,6 +74,12 @@ def test_the_dockerfile_passes_its_linter():
     checked(tool("hadolint"), DEPLOY / "Dockerfile")
 
 
+def test_the_builder_is_sent_what_the_dockerfile_copies():
+    sent = re.findall(r"^!(\S+)$", (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
+    copied = re.findall(r"^COPY (?!--)(\S+) \S+$", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(sent) == sorted(copied) and all((ROOT / name).exists() for name in sent)
+
+
 def test_the_compose_file_follows_its_schema():
     checked(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml")
 

@@ -1,7 +1,12 @@
 """A replica ends, by a signal or without one: its visitors go on at another, the others notice nothing."""
+import os
+import subprocess
+import sys
+
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from tests.deploy.cluster import dockerfile, free_ports
 from tests.deploy.visitor import Visitor, get
 
 
@@ -46,6 +51,16 @@ def test_visitors_of_a_replica_that_ends_go_on_at_another(cluster, end):
     assert new.replica == hit.replica  # where the fewest are
     for visitor in (back, spared, new):
         visitor.close()
+
+
+def test_the_image_knows_whether_its_replica_answers(cluster):
+    """The command of HEALTHCHECK, run as it stands in the Dockerfile."""
+    instruction = next(words for words in dockerfile() if words[0] == "HEALTHCHECK")
+    program = instruction[-1].removesuffix("]")
+    for port, healthy in ((next(iter(cluster.replicas)), True), (free_ports(1)[0], False)):
+        environment = {**os.environ, "STREAMLIT_SERVER_PORT": str(port)}
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True)
+        assert (done.returncode == 0) == healthy, done.stderr
 
 
 def test_while_no_replica_answers_there_is_a_sentence_that_comes_back(cluster):

@@ -2,6 +2,7 @@
 import gzip
 import re
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,13 +76,14 @@ def test_static_files_come_compressed_and_may_be_kept_for_a_year(cluster):
     assert status == 200 and body == original and "content-encoding" not in dict(headers)
 
 
-def test_a_replica_is_asked_for_a_static_file_once(cluster):
-    path = static_file(cluster)
-    get(cluster.host, path, headers=ZIPPED)
-    before = len(cluster.store())
-    assert before and get(cluster.host, path + "?again", headers=ZIPPED)[0] == 200
-    assert len(cluster.store()) == before
-    assert [line for line in cluster.logged(path) if not line.endswith(" ")] == cluster.logged(path)[:1]
+def test_many_first_visits_at_once_ask_a_replica_for_a_static_file_once(cluster):
+    scripts = (Path(streamlit.__path__[0]) / "static" / "static" / "js").glob("*.js")
+    path = next(path for path in (f"/static/js/{file.name}" for file in sorted(scripts)) if not cluster.logged(path))
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: get(cluster.host, path, headers=ZIPPED), range(20)))
+    assert {status for status, _, _ in answers} == {200} and len({body for _, _, body in answers}) == 1
+    lines = cluster.logged(path)  # each ends with the port that was asked, or with nothing
+    assert len(lines) == 20 and sum(not line.endswith(" ") for line in lines) == 1
 
 
 def test_pages_are_asked_for_anew_and_what_is_missing_is_not_kept(cluster):
