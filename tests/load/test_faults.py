@@ -41,6 +41,22 @@ def test_a_crowd_and_first_visits_at_once_are_all_served(server):
     assert found.errors == [] and len(found.first) == 20
 
 
+def test_visitors_at_the_same_time_see_their_own_experiments_and_no_others(server):
+    async def visit(seed: int) -> set[float]:
+        async with Visitor(server.ws, "trajectories", {"seed": str(seed)}) as visitor:
+            seen = set()
+            for number in range(3):
+                reply = await (visitor.change("batch_size", number + 1) if number else visitor.open())
+                assert reply.errors == []
+                seen.add(visitor.controls["seed"].shown)
+            return seen
+
+    async def visits() -> list[set[float]]:
+        return await asyncio.gather(*(visit(seed) for seed in range(1, 9)))
+
+    assert asyncio.run(visits()) == [{seed} for seed in range(1, 9)]
+
+
 def test_ten_thousand_malformed_frames(server):
     rng = random.Random(0)
 
