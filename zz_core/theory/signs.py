@@ -100,7 +100,8 @@ def _two_factors(counts: np.ndarray, drift: np.ndarray, shared: np.ndarray) -> f
     root = np.sqrt(counts)
     eigenvalues, vectors = np.linalg.eigh(shared * np.outer(root, root))
     small, large = eigenvalues
-    steep, gentle = vectors[:, 1] * math.sqrt(large) / root, vectors[:, 0] * np.sqrt(complex(small)) / root
+    factor = math.sqrt(small) if small >= 0 else complex(0, math.sqrt(-small))  # real where it can be: half the time
+    steep, gentle = vectors[:, 1] * math.sqrt(large) / root, vectors[:, 0] * factor / root
     y, y_weights = _nodes(np.abs(gentle).max(), EDGE / math.sqrt(1.0 + min(small, 0.0)))
     z, z_weights = _nodes(np.abs(steep).max(), EDGE)
     positive, negative = 1.0, 1.0
@@ -120,12 +121,12 @@ def _nodes(slope: float, edge: float) -> tuple[np.ndarray, float]:
 
 
 def _shifted_cdf(x: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Φ(x + shift) as an (n, k) complex array, for real x (n,) and complex shift (k,), by its Taylor series.
+    """Φ(x + shift) as an (n, k) array, for real x (n,) and real or complex shift (k,), by its Taylor series.
 
     The derivatives of Φ are Hermite functions, and the series converges for every shift.
     """
     hermite = [np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)]  # (-1)^k Φ^(k+1)(x) / sqrt(k!)
-    powers = [shift.astype(complex)]  # (-1)^k shift^(k+1) sqrt(k!) / (k+1)!
+    powers = [shift]  # (-1)^k shift^(k+1) sqrt(k!) / (k+1)!
     before, size = np.zeros_like(x), np.abs(shift).max()
     for k in range(int(4 * size**2) + 60):
         hermite.append((x * hermite[-1] - math.sqrt(k) * before) / math.sqrt(k + 1))
