@@ -4,10 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
-
-from zz_view.theme import CONFIG
 
 # Looks like Streamlit's own expanders, in both themes
 FOLD_STYLE = (
@@ -37,11 +34,6 @@ def numbers(row: Sequence[Number]) -> None:
     for column, number in zip(st.columns(len(row)), row, strict=True):
         column.metric(number.label, number.value, number.comparison or None, delta_color="off", delta_arrow="off",
                       help=number.help)
-
-
-def chart(figure: go.Figure | dict, key: str, alt: str) -> None:
-    """Draw a figure. `alt` says in words, with the run's numbers, what the picture shows."""
-    st.plotly_chart(figure, width="stretch", key=key, alt=alt, config=CONFIG)
 
 
 def explanations(page_file: str) -> None:

@@ -13,8 +13,6 @@ GRID = "rgba(127,135,145,0.18)"
 CLEAR = "rgba(0,0,0,0)"
 SIGN_GLYPHS = {1: "+", -1: "−", 0: "0"}
 MARGIN = {"l": 56, "r": 16, "t": 56, "b": 48}
-CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-          "toImageButtonOptions": {"format": "svg"}}
 
 
 def translucent(color: str, opacity: float = 0.2) -> str:
