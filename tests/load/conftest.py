@@ -8,8 +8,8 @@ from tests.load.server import Server, serving
 def server(tmp_path_factory: pytest.TempPathFactory):
     """The dashboard with one place for heavy work, which forgets lost sessions after a second."""
     log = tmp_path_factory.mktemp("server") / "server.log"
-    with serving(log, ZIGZAG_HEAVY_PLACES="1", ZIGZAG_UPLOADS_MIB="90", STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL="1",
-                 ZIGZAG_LOG="json") as running:
+    with serving(log, ZIGZAG_HEAVY_PLACES="1", ZIGZAG_UPLOADS_MIB="90", STREAMLIT_SERVER_MAX_UPLOAD_SIZE="20",
+                 STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL="1", ZIGZAG_LOG="json") as running:
         yield running
 
 

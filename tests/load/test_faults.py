@@ -18,7 +18,7 @@ from tests.load.server import ROOT, Server, free_port, launch, serving
 from tests.load.sessions import Visitor
 from zz_core.experiment import CHOICES, DEFAULTS
 
-LARGEST = 50 * 2**20  # of an upload, as .streamlit/config.toml says
+LARGEST = 20 * 2**20  # of an upload to the server of these tests
 
 
 async def undisturbed(server: Server, trouble) -> None:

@@ -15,6 +15,7 @@ from zz_view.hosting.settings import whole
 
 UPLOAD = re.compile(r".*/_stcore/upload_file/([^/]+)/[^/]+")
 FILES_EACH = 3  # files of the largest size that a session may hold: one shown, and one or two that replace it
+SLACK = 2**20  # that a body may be longer than the file in it
 CROWDED = 507  # Insufficient Storage
 
 
@@ -32,8 +33,8 @@ class UploadLimits:
         if found is None:
             await self.app(scope, receive, send)
             return
-        session, size, largest = found[1], announced(scope), config.get_option("server.maxUploadSize") * 2**20
-        stored = held()
+        largest = config.get_option("server.maxUploadSize") * 2**20
+        session, size, stored = found[1], announced(scope, largest), held()
         alone = stored[session] + self.coming[session] + size > FILES_EACH * largest
         if alone or stored.total() + self.coming.total() + size > self.most:
             meters.count("zigzag_uploads_refused")
@@ -51,11 +52,13 @@ class UploadLimits:
             self.coming += Counter()  # drops what is zero
 
 
-def announced(scope: Scope) -> int:
-    """Bytes that an upload says it has; one that does not say may have as many as Streamlit lets through."""
-    largest = (config.get_option("server.maxUploadSize") + 1) * 2**20
+def announced(scope: Scope, largest: int) -> int:
+    """Bytes to make room for: what an upload says it has. One that does not say may have as many as Streamlit lets
+    through; of one that says too many it reads none."""
     told = Headers(scope=scope).get("content-length", "")
-    return min(int(told), largest) if told.isascii() and told.isdecimal() else largest
+    if not (told.isascii() and told.isdecimal()):
+        return largest + SLACK
+    return int(told) if int(told) <= largest else 0
 
 
 def held() -> Counter[str]:
