@@ -12,7 +12,7 @@ from benchmarks.timing import interleaved
 from zz_core import Experiment, Run, simulate
 from zz_core.network import NetworkExperiment, NetworkRun, train, training
 from zz_core.stability import absolute_rate
-from zz_core.stepping import draw_batches
+from zz_core.stepping import draw_batches, kept_draws
 from zz_core.task import build_task
 
 CLOSE = 1e-9  # largest difference of two results that agree
@@ -63,7 +63,8 @@ class Comparison:
 
 
 def run_of(task: Experiment | NetworkExperiment, replicates: int) -> Run | NetworkRun:
-    """Our run of the task: what is timed."""
+    """Our run of the task, with nothing kept from the one before: what is timed."""
+    kept_draws.cache_clear()
     return simulate(task, replicates) if isinstance(task, Experiment) else train(task, replicates, data=regression())
 
 
@@ -71,6 +72,7 @@ def set_up(task: Experiment, replicates: int) -> None:
     """What our run makes first and the peers are given: the data, their optimum, the rate and the draws."""
     made = build_task(task)
     absolute_rate(task, made)
+    kept_draws.cache_clear()
     if not task.full_batch:
         draw_batches(task, task.rows, replicates)
 

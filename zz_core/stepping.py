@@ -1,5 +1,7 @@
 """Engine 1: one vectorized iteration per training step, replicates on the leading axis."""
+import math
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import repeat
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ from zz_core.treatments import TREATMENTS
 COUNTED_SHARE, COUNTED_PARAMETERS = 0.5, 16
 BLOCK_BYTES = 2**20  # samples gathered at once: about what the second-level cache holds
 GROUP_BYTES = 2**22  # one step of all replicates of a group takes at most this: more falls out of the cache
+KEPT_VALUES, KEPT_DRAWS = 2**19, 16  # draws of at most 2 MiB, so many of them
 LARGEST = 1e30  # beyond this a run has diverged
 
 
@@ -35,15 +38,25 @@ def kept_steps(steps: int, every: int) -> np.ndarray:
 
 
 def draw_batches(experiment: Experiment, rows: int, replicates: int) -> np.ndarray:
-    """Which samples each step uses, (R, T, B) int32: replicate r draws from default_rng(seed + r)."""
-    steps, size = experiment.steps, experiment.batch_size
+    """Which samples each step uses, (R, T, B) int32, read-only: replicate r draws from default_rng(seed + r).
+
+    Draws of a moderate size are kept for the next runs: twins, and the runs of a slider that does not touch them.
+    """
+    drawn = replicates, experiment.steps, experiment.batch_size
+    draw = kept_draws if math.prod(drawn) <= KEPT_VALUES else kept_draws.__wrapped__
+    return draw(experiment.sampling, experiment.seed, rows, *drawn)
+
+
+@lru_cache(maxsize=KEPT_DRAWS)
+def kept_draws(sampling: str, seed: int, rows: int, replicates: int, steps: int, size: int) -> np.ndarray:
     batches = np.empty((replicates, steps, size), np.int32)
     for replicate in range(replicates):
-        rng = np.random.default_rng(experiment.seed + replicate)
-        if experiment.sampling == "replacement":
+        rng = np.random.default_rng(seed + replicate)
+        if sampling == "replacement":
             batches[replicate] = rng.integers(0, rows, size=(steps, size), dtype=np.int32)
         else:
             batches[replicate] = _epochs(rng, rows, steps, size)
+    batches.setflags(write=False)
     return batches
 
 
