@@ -6,7 +6,7 @@ import numpy as np
 
 EDGE = 9.0  # standard deviations kept of a normal variable: 1e-19 of it lies beyond
 NODES = 2001
-STEP = 0.125  # of the trapezoid rule, in standard deviations of what a node leaves random
+STEP = 0.25  # of the trapezoid rule, in standard deviations of what a node leaves random
 _erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
@@ -100,7 +100,7 @@ def _two_factors(counts: np.ndarray, drift: np.ndarray, shared: np.ndarray) -> f
     root = np.sqrt(counts)
     eigenvalues, vectors = np.linalg.eigh(shared * np.outer(root, root))
     small, large = eigenvalues
-    factor = math.sqrt(small) if small >= 0 else complex(0, math.sqrt(-small))  # real where it can be: half the time
+    factor = math.sqrt(small) if small >= 0 else complex(0, math.sqrt(-small))
     steep, gentle = vectors[:, 1] * math.sqrt(large) / root, vectors[:, 0] * factor / root
     y, y_weights = _nodes(np.abs(gentle).max(), EDGE / math.sqrt(1.0 + min(small, 0.0)))
     z, z_weights = _nodes(np.abs(steep).max(), EDGE)
@@ -121,10 +121,12 @@ def _nodes(slope: float, edge: float) -> tuple[np.ndarray, float]:
 
 
 def _shifted_cdf(x: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Φ(x + shift) as an (n, k) array, for real x (n,) and real or complex shift (k,), by its Taylor series.
+    """Φ(x + shift) as an (n, k) array, for real x (n,) and real or complex shift (k,), the latter by its Taylor series.
 
     The derivatives of Φ are Hermite functions, and the series converges for every shift.
     """
+    if not np.iscomplexobj(shift):
+        return _normal_cdf(np.add.outer(x, shift))
     hermite = [np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)]  # (-1)^k Φ^(k+1)(x) / sqrt(k!)
     powers = [shift]  # (-1)^k shift^(k+1) sqrt(k!) / (k+1)!
     before, size = np.zeros_like(x), np.abs(shift).max()
