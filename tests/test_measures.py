@@ -1,5 +1,6 @@
 """The measures: golden numbers of paths whose geometry is known, edge cases, and slow versions of each."""
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -360,3 +361,13 @@ def test_predicted_steps_of_plain_descent():
     path = np.array([[(1 - rate * kappa) ** t, (1 - rate) ** t] for t in range(400)]) / math.sqrt(2)
     predicted = next(t for t in range(400) if 0.5 * (1 - rate) ** (2 * t) + 0.5 * (t == 0) <= 1e-6)
     assert m.steps_to_tolerance(path, np.zeros(2), 1e-3) == predicted == 214
+
+
+@given(arrays(float, st.tuples(st.integers(1, 4), st.integers(1, 21)),
+              elements=st.one_of(ordinary, st.sampled_from([np.inf, np.nan]))))
+def test_quartiles_are_numpys(values):
+    with warnings.catch_warnings(action="ignore"):  # rows of nothing but NaN
+        low, high = np.nanquantile(values, [0.25, 0.75], axis=1, method="closest_observation")
+        middle = np.nanmedian(values, axis=1)
+    for mine, theirs in zip(m.quartiles(values), (low, middle, high), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-14)

@@ -1,5 +1,4 @@
 """The pictures of the Batch averaging page, each with the words that go with it."""
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +6,7 @@ import streamlit as st
 
 from zz_core import Experiment, Run, batching, prediction
 from zz_core.batching import BatchSweep, MixedShares
-from zz_core.measures import unanimous_by_chance
+from zz_core.measures import quartiles, unanimous_by_chance
 from zz_core.planes import allowed_wedge, plane_of
 from zz_view import page
 from zz_view.board import Chart, board
@@ -57,8 +56,7 @@ def expected_shares(spec: Experiment, sizes: list[int]) -> tuple[dict[str, np.nd
 
 def ends(values: np.ndarray, words=page.two_digits, mark: str = "") -> str:
     """The medians of values (K, R) at one sample a step and at the full batch, in words."""
-    with warnings.catch_warnings(action="ignore"):  # all NaN where nothing moves: the words say so
-        first, last = np.nanmedian(values[[0, -1]], axis=1)
+    first, last = quartiles(values[[0, -1]])[1]
     if np.isinf(first) and np.isinf(last):
         return f"{mark}{words(last)}{mark}"
     if mark:

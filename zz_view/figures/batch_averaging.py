@@ -4,7 +4,7 @@ import textwrap
 import numpy as np
 
 from zz_core.batching import BatchSweep, MixedShares
-from zz_core.measures import unanimous
+from zz_core.measures import quartiles, unanimous
 from zz_core.planes import double_wedge
 from zz_view.theme import CENTERED, DRAWING, GREY, RAW, WEDGE, drawn, translucent
 
@@ -235,8 +235,7 @@ def _median(sweep: BatchSweep, name: str, longest: int, twin: str, color: str, r
     if not len(sizes):
         return []
     # no interpolation, or one run that never arrives would make a quartile infinite or undefined
-    low, high = np.nanquantile(values, [0.25, 0.75], axis=1, method="closest_observation")
-    middle = np.nanmedian(values, axis=1)
+    low, middle, high = quartiles(values)
     arrived = np.isfinite(sweep.steps[known]).mean(axis=1)
     top = 1.5 * longest
     return [_band(sizes, np.minimum(low, top), np.minimum(high, top), color, f"{twin}, middle half of the seeds"), {
