@@ -51,11 +51,10 @@ async def _tidy() -> None:
     kept = runtime.get_instance()._session_mgr._session_storage._cache
     while True:
         await asyncio.sleep(pause)
-        for _, lost in (expired := kept.expire()):
+        for _, lost in kept.expire():
             lost.session.shutdown()  # not left to the garbage collector, from which the first session is frozen
-        if expired:
-            del expired, lost
-            gc.collect()  # a session is a ring of references; imports are frozen, so this is quick
+            del lost
+        gc.collect()  # sessions are rings of references; Streamlit's own after each run is off, see config.toml
 
 
 def failed(error: Exception) -> bool:
