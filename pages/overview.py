@@ -35,9 +35,9 @@ chance = page.percent(unanimous_by_chance(experiment.dimensions))
 goal = "1 % of the excess loss" if sums[0].by_loss else "1 % of the distance"
 
 page.header("What is the zig-zag, and what is really slow?",
-            f"With {each}, {raw} inputs take a path {page.lengths(sums[0].path_ratio[0])}: **{steps[0]}**. With the "
-            f"full batch the path is {page.lengths(sums[2].path_ratio[0])}: **{steps[2]}**. {twin.capitalize()}, "
-            f"the same two runs: **{steps[1]}** and **{steps[3]}**.")
+            f"With {each}, the path on {raw} inputs is {page.lengths(sums[0].path_ratio[0])}; to {goal}: "
+            f"**{steps[0]}**. With the full batch it is {page.lengths(sums[2].path_ratio[0])}: **{steps[2]}**. "
+            f"{twin.capitalize()}, the same two runs: **{steps[1]}** and **{steps[3]}**.")
 runs.warn_of_divergence(four)
 
 pictures, rows = plane_pictures(four, colors), positions(next(iter(four.values())))
@@ -51,7 +51,8 @@ board([Chart(plane_figure(pictures[name], f"{name[0].upper()}{name[1:]}<br>{rati
 page.numbers([
     page.Number(f"Path / straight line, {each}", ratio[0], f"{twin} {ratio[1]}"),
     page.Number(f"Gradients with one sign, {each}", same[0], f"{twin} {same[1]}, chance {chance}"),
-    page.Number(f"Way to {goal}, full batch", steps[2], f"{twin} {steps[3]}")])
+    page.Number(f"Steps to {goal}, full batch", page.count(sums[2].steps[0]),
+                f"{twin} {page.count(sums[3].steps[0])}")])
 
 scenes.scenes(scenes.story(four, names, each))
 st.header("Four sentences to take away", anchor=False)

@@ -15,8 +15,8 @@ with picture:
         st.info(f"Stopped after {len(results)} of {len(grid)} points, which are kept.", icon=":material/pause_circle:")
         st.button("Go on", icon=":material/play_arrow:", on_click=sweep_runs.resume)
     if results:
-        answer.markdown(f"**{views.title(grid, {tuple(r.point.values()): r for r in results}, measure)}**, as medians "
-                        f"of {seeds} seeds.")
+        title = views.title(grid, {tuple(r.point.values()): r for r in results}, measure)
+        answer.markdown(f"**{title}** ({views.SHOWN[measure]}, the median of {seeds} seed{'s' * (seeds > 1)}).")
         views.draw(grid, results, measure)
         views.numbers(grid, results)
 views.remember(grid, measure)

@@ -14,7 +14,7 @@ from zz_view.theme import CENTERED, RAW
 experiment = controls.current()
 body = st.container(key="paths")
 others = st.slider("Other seeds, as faint lines", 0, 20, key="other_seeds", bind="query-params",
-                   help="One path is an anecdote: this draws the same experiment with other draws of the samples.")
+                   help="One path is an anecdote: this adds the same experiment with other draws of the samples.")
 
 names = left, right = runs.twin_names(experiment)
 found = {name: runs.get_with_band(twin, 1 + others) for name, twin in zip(names, runs.twins(experiment), strict=True)}
@@ -54,8 +54,9 @@ with body:
     page.numbers([
         page.Number("Path length / straight line", ratio[left], f"{right} {ratio[right]}",
                     "Measured until the weights are within 0.1 % of their start distance."),
-        page.Number("Way to 1 % " + ("of the excess loss" if sums[left].by_loss else "of the distance"), steps[left],
-                    f"{right} {steps[right]}", "For good: a run with draws must stay there for 20 steps."),
+        page.Number("Steps to 1 % " + ("of the excess loss" if sums[left].by_loss else "of the distance"),
+                    page.count(sums[left].steps[0]), f"{right} {page.count(sums[right].steps[0])}",
+                    "For good: a run that draws samples must stay there for 20 steps."),
         page.Number("Gradients with one sign", same[left],
                     f"{right} {same[right]}, chance {page.percent(unanimous_by_chance(experiment.dimensions))}")])
     rings = [point(np.column_stack([pair[name].step_index, losses[name]])[rows], colors[name]) for name in names]

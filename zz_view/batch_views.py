@@ -91,15 +91,16 @@ def draw_batches(pair: dict[str, Run], step: int, size: int) -> str:
         charts.append(Chart(figure, "batch_raw" if color == RAW else "batch_twin",
                             f"Gradients of {used} samples at step {at[name] + 1} as arrows, and their mean. {title}."))
     board(charts, "batches", group="batches")
-    notes = ["Arrows are *gradients*, and plain descent moves against them. Shaded is where a single sample's can "
-             "point; without shade, anywhere."]
+    notes = ["Arrows are *gradients*, and plain descent moves against them. A single sample's can only point into the "
+             "shade; where there is none, anywhere."]
     if pair[name].experiment.batch_size == 1 < used:
         notes.append(f"This run uses one sample a step: you see that one and {used - 1} more at the same weights.")
     if used < len(run.targets):
         shares = {name: batching.mixed_share_at_step(each, at[name], used) for name, each in pair.items()}
         found = [f"{page.percent(share)} ({name})" for name, share in shares.items() if np.isfinite(share)]
         if found:
-            notes.append(f"Of many batches of {used} drawn there, {' and '.join(found)} have a mean of mixed signs.")
+            notes.append(f"Of many batches of {used} at the same weights, {' and '.join(found)} have a mean of mixed "
+                         "signs.")
     if len(kept) < used:
         notes.append(f"{len(kept)} of {used} arrows are drawn; the mean is that of all.")
     if apart > MOST_APART:
@@ -141,8 +142,8 @@ def _theory_words(spec: Experiment, mixing: float | None) -> str:
         return f"No theory is drawn, {reason}."
     mark = "" if mixing is None else (f" From about B* = D/(1 − ρ) = {page.two_digits(mixing)} on, an error across "
                                       "the mean direction shows through the noise of the draws.")
-    return ("Dashed: the theory, which takes features and batch means as normal; it is off where few samples, or "
-            f"features with long tails, are not.{mark}")
+    return ("Dashed: the theory, which takes inputs and batch means as normally distributed. It is off for few "
+            f"samples, or inputs with long tails.{mark}")
 
 
 def draw_sweeps(sweeps: dict[str, BatchSweep], spec: Experiment, replicates: int) -> None:

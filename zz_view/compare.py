@@ -124,7 +124,7 @@ def notes(rows: Sequence[Row], plain: bool) -> str:
 
 def heads(by_loss: bool) -> list[str]:
     return ["Run", "What differs from the run on the screen", "Path / straight line",
-            "Way to 1 % of the " + ("excess loss" if by_loss else "distance"), "Gradients with one sign",
+            "Steps to 1 % of the " + ("excess loss" if by_loss else "distance"), "Gradients with one sign",
             "Excess loss at the end"]
 
 
@@ -135,7 +135,7 @@ def cells(rows: Sequence[Row], experiment: Experiment, by_loss: bool) -> list[di
              "color": STYLES[row.pin.style][1] if row.pin and row.pin.style is not None else None,
              "drawable": row.found.own is not None,
              "differences": [list(each) for each in pins.differences(row.experiment, experiment)],
-             "measures": [page.two_digits(row.found.path_ratio, "x"), page.in_steps(row.found.steps[by_loss]),
+             "measures": [page.two_digits(row.found.path_ratio, "x"), page.count(row.found.steps[by_loss]),
                           page.percent(row.found.same_sign), _excess(row.found.final_excess)]} for row in rows]
 
 

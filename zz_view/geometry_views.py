@@ -164,14 +164,15 @@ def draw_dimensions(experiment: Experiment, fraction: float) -> None:
 def _dimension_words(experiment: Experiment, sweep: DimensionSweep, fraction: float) -> str:
     rows, last = sweep.samples[-1], sweep.dimensions[-1]
     per, (found, formula) = rows / last, (sweep.condition[0, -1], sweep.closed_form[0, -1])
-    words = [f"Dashed on the left: 1 + D·m²/v. Steps: to 1 % of the distance, from the data's own eigenvalues, at "
+    words = ["Dashed beside κ: the closed form 1 + D·m²/v for independent inputs of mean m and variance v. The steps "
+             "to 1 % of the distance are predicted from the data's own curvatures, at "
              f"{page.two_digits(fraction)} of the stability limit. The mean shift is left out here."]
     if not INPUTS[experiment.inputs].activated:
         return " ".join([*words, "The features of these inputs depend on each other, or differ, so the closed form "
                                  "need not hold."])
     alone = dimension_sweep.sampling_condition(rows, last)
-    words.append(f"**Sampling alone makes κ:** with {per:.0f} samples a dimension even inputs without any mean have "
-                 f"κ ≈ {size(alone)} in high dimensions, since the data's smallest eigenvalue lies below v."
+    words.append(f"**Sampling alone makes κ:** with {per:.0f} samples for each weight even inputs without any mean "
+                 f"have κ ≈ {size(alone)} in high dimensions, since chance makes some directions flatter than others."
                  + (f" For the same reason the raw κ is {size(found / formula, 'x')} its closed form at D = {last}."
                     if np.isfinite(found / formula) else ""))
     return " ".join(words)
@@ -183,7 +184,7 @@ def draw_map(experiment: Experiment, run: Run, shift: float, color: str) -> None
     found = rates_mapped(spec, shift, run.task)
     measure = st.segmented_control("Color", ["turning", "efficiency"], default="turning", required=True,
                                    key="map_color", bind="query-params",
-                                   help="turning: the mean cosine between successive steps, 1 straight on, -1 back "
+                                   help="turning: the mean cosine between successive steps, 1 straight on, −1 back "
                                         "and forth. efficiency: straight line / path.")
     picture = st.container()
     left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
@@ -238,7 +239,7 @@ def draw_invariance(experiment: Experiment, shift: float) -> None:
         # what is left of rounding is no loss
         ends = [0.0 if each[-1] < 1e-20 * each[0] else float(each[-1]) for each in losses]
     (plain, curve), (other, turned) = pairs
-    exactly = "to the last bit" if apart == 0 else f"but for rounding ({apart:.0e} of their size)"
+    exactly = "exactly" if apart == 0 else f"but for rounding ({apart:.0e} of their size)"
     rows = [("Gradients with one sign", *(page.percent(each.same_sign[0]) for each in (plain, other))),
             ("Path / straight line", *(page.two_digits(each.path_ratio[0], "x") for each in (plain, other))),
             ("Steps to 1 %", *(page.count(each.steps[0]) for each in (plain, other))),

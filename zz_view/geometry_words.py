@@ -38,7 +38,7 @@ def answer(mean: float, run: Run, curvature: Curvature, summary: Summary, one_si
     else:
         parts.append(f"; this path is {page.lengths(summary.path_ratio[0])}")
         if np.isfinite(one_sign):
-            parts.append(f", where steps of one sign could do with **{size(one_sign, 'x')}**")
+            parts.append(f", where steps of one sign could manage with **{size(one_sign, 'x')}**")
     return "".join(parts) + "."
 
 

@@ -70,7 +70,8 @@ def verdict(run: NetworkRun, head_room: np.ndarray) -> str:
     if room[valley] < 1.1:
         return f"{head} {one}, and no layer's inputs would bear a larger rate if they were zero-centered."
     return (f"{head} {one}. The inputs of layer {valley + 1} would bear a **{two_digits(room[valley], 'x')}** larger "
-            "rate if they were zero-centered: up to as many times fewer steps, most of it with large batches.")
+            "rate if they were zero-centered. That can save up to as many times the steps, most of it with large "
+            "batches.")
 
 
 def loss_title(run: NetworkRun) -> str:
@@ -84,7 +85,7 @@ def loss_title(run: NetworkRun) -> str:
 
 def accuracy_title(run: NetworkRun) -> str:
     known = run.test_accuracies[0][np.isfinite(run.test_accuracies[0])]
-    return f"{percent(known[-1])} of the rows held out are classified rightly" if len(known) else "The accuracy"
+    return f"{percent(known[-1])} of the held-out rows are classified correctly" if len(known) else "The accuracy"
 
 
 def layer_name(run: NetworkRun, layer: int) -> str:
@@ -127,10 +128,10 @@ def batch_sentence(shares: BatchShares, reason: Reason, layer: int, step: int, i
                 f"{layer + 1} have one sign with {_samples(sizes[0])}, {percent(last)} with all {sizes[-1]}.")
     if not math.isfinite(reason.offset) or reason.offset == 0:
         return head
-    return (f"{head} What decides it is a unit's *mean* residual: here it is {reason.offset:.2g} of the residuals' "
-            f"spread, so it outweighs the noise only from about {two_digits(reason.batch_size)} samples on, and "
-            f"then pushes the row along the inputs' mean. Take it away, and {percent(reason.without)} of the rows have "
-            "one sign in the full batch.")
+    return (f"{head} What decides it is a unit's *mean* residual, the average slope of the loss at its sum. Here it is "
+            f"{reason.offset:.2g} of the residuals' spread. It outweighs the noise only from about "
+            f"{two_digits(reason.batch_size)} samples on, and then pushes the row along the inputs' mean. Take it "
+            f"away, and {percent(reason.without)} of the rows have one sign in the full batch.")
 
 
 def start_sentence(start: BatchShares, shown: BatchShares, why: Sequence[Reason], step: int) -> str:
@@ -260,9 +261,9 @@ def calculated(width: int, batch_size: int, activation: str, optimizer: str) -> 
     elif optimizer in ("rmsprop", "adam"):
         gains += (f" of plain descent; {optimizer} rescales each weight, which leaves κ as it is, but its steps follow "
                   "other laws")
-    return (f"**κ = {two_digits(condition)}**; {gains}; at the optimum all {width} components of a batch's gradient "
-            f"share a sign with probability **{_share(same)}** from a few samples on, however many, and away from it, "
-            f"across the mean, signs mix from about {two_digits(mixing_batch_size(width, correlation))} samples on.")
+    return (f"**κ = {two_digits(condition)}**: {gains}. At the optimum all {width} components of a batch's gradient "
+            f"share a sign with probability **{_share(same)}**, from a few samples on and however many. Where the "
+            f"error lies across the mean, signs mix from about {two_digits(mixing_batch_size(width, correlation))} samples on.")
 
 
 def _share(share: float) -> str:
@@ -289,7 +290,7 @@ def numbers(run: NetworkRun, head_room: np.ndarray) -> list[tuple[str, str, str,
          f"zero-centered, at the last checkpoint. By layer: {rooms}."),
         ("Accuracy, held out", percent(accuracy[-1]) if len(accuracy) else "undefined",
          f"largest class {percent(largest_class(run))}",
-         f"Share of the {len(run.test_targets)} rows held out that are classified rightly at the end."),
+         f"Share of the {len(run.test_targets)} held-out rows that are classified correctly at the end."),
     ]
 
 

@@ -14,7 +14,7 @@ NO_SIDEBAR = '[data-testid="stSidebar"], [data-testid="stExpandSidebarButton"] {
 EMBEDDED = NO_SIDEBAR + """
 [data-testid="stHeader"] { display: none }
 [data-testid="stMainBlockContainer"] { padding: 0.5rem 1rem 1rem }
-[data-testid="stMainBlockContainer"] h1 { font-size: 1.5rem; padding: 0 }
+html [data-testid="stMainBlockContainer"] h1 { font-size: 1.5rem; padding: 0 }
 /* one view: the question, the answer, the picture and its numbers; what follows stays on the page itself */
 .stMain [data-testid="stVerticalBlock"] > :has([data-testid="stMetric"]) ~ * { display: none }
 """

@@ -69,7 +69,7 @@ def twin_losses(experiment: Experiment) -> Preview:
     lines = [Line(np.column_stack([run.step_index, run.excess_losses()[0]]), color, name)
              for run, name, color in zip(pair, names, (RAW, CENTERED), strict=True)]
     steps = [in_steps(each.steps[0]) for each in summarize_twins(*pair)]
-    return Preview(curves_svg(lines), f"Way to 1 %: {steps[0]}, zero-centered {steps[1]}")
+    return Preview(curves_svg(lines), f"Within 1 %: {steps[0]}, zero-centered {steps[1]}")
 
 
 def changed_losses(name: str, field: str, value: str) -> Draw:
@@ -80,7 +80,7 @@ def changed_losses(name: str, field: str, value: str) -> Draw:
         lines = [Line(np.column_stack([run.step_index, run.excess_losses()[0]]), color, each)
                  for run, each, color in zip(pair, (label, name), (RAW, CENTERED), strict=True)]
         steps = [in_steps(each.steps[0]) for each in summarize_twins(*pair)]
-        return Preview(curves_svg(lines), f"Way to 1 %: {steps[1]}, {label} {steps[0]}")
+        return Preview(curves_svg(lines), f"Within 1 %: {steps[1]}, {label} {steps[0]}")
 
     return draw
 

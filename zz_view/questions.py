@@ -45,14 +45,15 @@ def both_down(run: Run, name: str) -> Question:
         f"The {name} inputs {'are all positive' if positive else 'are not all positive'}. In how many of the steps do "
         "all weights go *down* at once?", options,
         None if not steps else options[0 if not down else 2 if down == steps else 1], f"in {down} of {steps} steps.",
-        "A sample's gradient is ∂L/∂f times its inputs. The inputs may all be positive; the number ∂L/∂f is the error, "
-        "and it has either sign: where the neuron answers too much, everything goes down.")
+        "A sample's gradient is its inputs times ∂L/∂f, the slope of the loss at the output. The inputs may all be "
+        "positive; the slope has either sign: where the neuron answers too much, everything goes down.")
 
 
 def same_sign_forever(run: Run, name: str) -> Question:
     """"The gradient is a vector, so there is no zig-zag.\""""
     changes, steps = changes_of_sign(run)
-    share, options = changes / steps if steps else math.nan, ("Never", "Now and then", "At every third step or oftener")
+    share = changes / steps if steps else math.nan
+    options = ("Never", "Now and then", "At every third step or more often")
     return Question(
         f"The gradient is a vector, and for one sample all its components share a sign. How often does that sign "
         f"change from one step of the {name} run to the next?", options,

@@ -93,7 +93,8 @@ def _renewed(raw: list, body: bytes, packed: bool) -> list:
 def style() -> str:
     """The rules; those for boards hold until the first board has been drawn, whose script takes them away."""
     late = "[data-testid=stSkeleton]"
-    return ("<style>html [data-testid=stMainBlockContainer] { max-width: none }</style>"  # wide from the start
+    return ("<style>html [data-testid=stMainBlockContainer] { max-width: none }"  # wide from the start
+            "@media (max-width: 640px) { html [data-testid=stMainBlockContainer] h1 { font-size: 2rem } }</style>"
             f'<style id="zz-rooms">[class*=st-key-]:has(> {late}) {{ min-height: 4.25rem }}'  # a control and its label
             f"[data-testid=stColumn]:has(:not([class*=st-key-]) > {late}) {{ min-height: 6.4rem }}"  # a number
             + "".join(map(_rules, ROOMS, ROOMS.values())) + "</style>")

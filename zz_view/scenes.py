@@ -62,7 +62,7 @@ def _one_sign(told: Story) -> Question:
         f"the {told.raw} neuron the same way?", options,
         None if math.isnan(one) else options[2 if one == 1 else 1 if one > 0.6 else 0],
         f"{page.percent(one)} of the {told.raw} gradients, {page.percent(other)} of the {told.twin} ones.",
-        "A sample's gradient is one number, ∂L/∂f, times its inputs" + (
+        "A sample's gradient is its inputs times one number, the slope of the loss ∂L/∂f" + (
             ", and these are all positive: the number's sign is everyone's sign." if positive else
             "; these inputs are not all positive, so its components need not agree."))
 
@@ -134,7 +134,7 @@ def _batch(told: Story) -> Question:
     return Question(
         f"Average all {len(told.runs[0].targets)} samples in every step, at the same fraction of the stability limit. "
         "What do you get?", options, options[0 if faster else 1 if shorter else 2] if known else None,
-        f"the path goes from {told.ratio(0)} to {told.ratio(2)}, the way to 1 % from {told.steps(0)} to "
+        f"the path goes from {told.ratio(0)} to {told.ratio(2)}. To within 1 %: before {told.steps(0)}, now "
         f"{told.steps(2)}.",
         "Averaging mixes the signs, so the path need not go to and fro. The valley it walks in is the same.")
 
@@ -182,16 +182,16 @@ def _what_to_do(told: Story) -> Question:
     words = ", ".join(f"{name} {page.in_steps(steps[name])}" for name in sorted(steps, key=steps.get))
     figure = loss_figure(told.runs[0].step_index, losses, {name: color for name, (_, color) in changes.items()},
                          "excess loss" if known else "loss", "One change at a time", height=340)
-    board([Chart(figure, "scene_changes", f"Loss against the step. Way to 1 %: {words}.")], "scene_changes")
+    board([Chart(figure, "scene_changes", f"Loss against the step. Within 1 %: {words}.")], "scene_changes")
     options = tuple(name.capitalize() for name in changes if name != "as it is")
     best = min((name for name in steps if name != "as it is"), key=steps.get)
     return Question(
         "Change one thing, each run at the same fraction of its own stability limit. Which change saves the most "
         "steps?", options, best.capitalize() if math.isfinite(steps[best]) else None, f"{words}.",
         "Subtracting the mean makes the valley round, which helps every step; the other changes help a run live with "
-        "the valley. **Remedies** races twenty of them, each at its own best rate and with its price."
+        "the valley. **Remedies** races many of them, each at its own best rate and with its price."
         if best == told.twin else "Here another change saves more than the inputs' shape does. **Remedies** races "
-                                  "twenty of them, each at its own best rate and with its price.")
+                                  "many of them, each at its own best rate and with its price.")
 
 
 SCENES: dict[str, Callable[[Story], Question]] = {

@@ -133,8 +133,8 @@ def title(grid: Grid, points: dict, measure: str) -> str:
     for other in rest:
         ends = [_median(points.get((x,) if other is None else (x, other)), measure)
                 for x in (values[0][0], values[0][-1])]
-        said = " → ".join("not reached" if math.isinf(end) else "–" if math.isnan(end) else page.two_digits(end)
-                          for end in ends)
+        words = page.count if measure == "steps" else page.two_digits
+        said = " → ".join("–" if math.isnan(end) else words(end) for end in ends)
         parts.append(said if other is None else f"{name_of(names[1], other)} {said}")
     return f"{label(names[0])} {_written(values[0][0])} → {_written(values[0][-1])}: {', '.join(parts)}"
 
@@ -146,8 +146,8 @@ def _written(value: Value) -> str:
 def _notes(results: Sequence[Result], theory: dict[int, float], measure: str) -> str:
     parts = [f"Medians with 95 % intervals, run {sweep_runs.where()}."]
     if measure == "steps":
-        parts.append("A seed that does not arrive counts as beyond every number of steps; open markers: more than half "
-                     "do not arrive.")
+        parts.append("A seed that does not arrive counts as slower than all that do. Open markers: more than half do "
+                     "not arrive.")
     if theory:
         parts.append("Dashed: " + ("the closed form for independent features." if measure == "condition" else
                                    "the expected excess loss, a mean over all draws, which a few unlucky ones pull "

@@ -29,15 +29,15 @@ def takeaways(measured: Measured) -> list[str]:
 
 def _one_sign(m: Measured) -> str:
     sign = "are all positive" if m.all_positive else "are not all positive"
-    return ("**One sample, one sign.** A sample's gradient is ∂L/∂f times its inputs: where they are all positive, all "
-            f"its components share a sign. Here the {m.raw} inputs {sign}, and with {m.each} "
-            f"{percent(m.same_sign[0])} of the gradients have one sign ({m.twin} {percent(m.same_sign[1])}, "
-            f"by chance {percent(m.chance)}).")
+    return ("**One sample, one sign.** A sample's gradient is its inputs times one number, the slope of the loss "
+            f"∂L/∂f. Where the inputs are all positive, all its components share a sign. Here the {m.raw} inputs "
+            f"{sign}, and with {m.each} {percent(m.same_sign[0])} of the gradients have one sign ({m.twin} "
+            f"{percent(m.same_sign[1])}, by chance {percent(m.chance)}).")
 
 
 def _the_bend(m: Measured) -> str:
     more = ", more than the signs ask for: its steps also overshoot" if m.path_ratio[0] > math.sqrt(2) else ""
-    return ("**The signs bend the path, they do not block it.** With two opposite quadrants to move in, the shortest "
+    return ("**The signs bend the path, they do not block it.** Steps of one sign can reach every target: the shortest "
             f"way is at most √2 ≈ 1.4 times the straight line. With {m.each} the {m.raw} run walked "
             f"{two_digits(m.path_ratio[0], 'x')}{more}.")
 

@@ -78,7 +78,7 @@ CLAIMS = (
     Claim(
         "batch-signs-vary", "Added up over a batch, the gradients of the weights can differ in sign.",
         SOURCE, SIZES, "large", "batch-averaging", partial(mixed_at, "across"), _mixes, UNIT, 12, "holds",
-        {**WORDS, "holds": "Where the error lies across the mean direction, towards a north-west target: "
+        {**WORDS, "holds": "Where the error lies across the mean direction, toward a north-west target: "
                            "{single:.0%} of single samples, {small:.0%} of batches of {small_size} and {large:.0%} of "
                            "batches of {large_size} have mixed signs. Batches must be large for that, of the order "
                            "of the dimension × (m² + v)/v."}),

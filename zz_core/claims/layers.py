@@ -129,7 +129,7 @@ CLAIMS = (
         {"sigmoid": SIGMOID["single_raw"], "tanh": replace(SIGMOID["single_raw"], activation="tanh"),
          "control": replace(SIGMOID["single_raw"], activation="centered_sigmoid")}, "tanh", "trajectories", preferred,
         _because_centered, "steps after a sigmoid / steps after tanh, median over the seeds", 20, "holds", {
-            "holds": "For preactivations that are symmetric around zero. A sigmoid moved down by ½, with the sigmoid's "
+            "holds": "For weighted sums that are symmetric around zero. A sigmoid moved down by ½, with the sigmoid's "
                      "own slope, does the same: {control:.1f} times fewer steps, tanh {value:.1f} times. So it is the "
                      "centering, not the steeper slope.",
             "conditional": "Tanh takes {value:.1f} times fewer steps, but a sigmoid moved down by ½ only "

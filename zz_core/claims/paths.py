@@ -170,7 +170,7 @@ CLAIMS = (
                      "dimension, and steps along these samples {samples:.2f} times; the run takes {taken:.1f} times. "
                      "The rest is noise along a narrow valley."}),
     Claim(
-        "north-east-exception", "Isn't that a special case? Towards the north-east there is no zig-zag.",
+        "north-east-exception", "Isn't that a special case? Toward the north-east there is no zig-zag.",
         "a comment in a discussion of the CS231n notes",
         {"long": replace(FACTORIAL, learning_rate=FASTEST), "calm": replace(FACTORIAL, learning_rate=0.5),
          "single": replace(SINGLE, target_angle=0.0)}, "long", "trajectories", north_east_path, _exception,

@@ -71,5 +71,5 @@ CLAIMS = (
         saturation_costs, _less_severe, UNIT, 1, "fails",
         {**WORDS, "fails": "Cross-entropy does not saturate: a start bias of {deep_start:.0f} changes the "
                            "steps by {deep:+.0f}, the inputs' mean costs {zigzag:.0f}. Hidden "
-                           "sigmoids are another matter."}),
+                           "sigmoids are not tried here."}),
 )

@@ -133,13 +133,13 @@ def loss_figure(losses: np.ndarray, checkpoint_steps: np.ndarray, training: np.n
 
 def accuracy_figure(accuracies: np.ndarray, checkpoint_steps: np.ndarray, training: np.ndarray, held_out: np.ndarray,
                     title: str, rows: int, chance: float, height: int = 330) -> dict:
-    """Share of rows classified rightly, as in loss_figure; chance: the share of the most frequent class."""
+    """Share of rows classified correctly, as in loss_figure; chance: the share of the most frequent class."""
     lines = [Line(f"each step, {rows} rows", np.arange(len(accuracies)), accuracies, GREY, "step %{x:.0f}: %{y:.0%}",
                   width=1.1, opacity=0.55, labeled=False),
              Line("training", checkpoint_steps, training, TRAINING, "step %{x:.0f}: %{y:.1%}"),
              Line("held out", checkpoint_steps, held_out, HELD_OUT, "step %{x:.0f}: %{y:.1%}")]
     return _figure(lines, title, height, _steps_axis(len(accuracies) - 1),
-                   {"title": {"text": "rightly classified", "standoff": 6}, "range": [-0.04, 1.06],
+                   {"title": {"text": "correctly classified", "standoff": 6}, "range": [-0.04, 1.06],
                     "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]},
                    shapes=[_level(chance, GREY)],
                    notes=[_note("always the largest class", 0.8, chance, xref="x domain", xanchor="right",
