@@ -263,7 +263,8 @@ def calculated(width: int, batch_size: int, activation: str, optimizer: str) -> 
                   "other laws")
     return (f"**κ = {two_digits(condition)}**: {gains}. At the optimum all {width} components of a batch's gradient "
             f"share a sign with probability **{_share(same)}**, from a few samples on and however many. Where the "
-            f"error lies across the mean, signs mix from about {two_digits(mixing_batch_size(width, correlation))} samples on.")
+            f"error lies across the mean, signs mix from about {two_digits(mixing_batch_size(width, correlation))} "
+            "samples on.")
 
 
 def _share(share: float) -> str:

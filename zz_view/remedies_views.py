@@ -142,7 +142,7 @@ def _race_words(results: Sequence[Lane], chosen: Lane | None) -> str:
     parts = ["The goal is one for all: 1 % of the excess loss that the zero-centered twin starts with."]
     if any(lane.misses for lane in results):
         parts.append("A diamond reaches its own optimum, not the target, and leaves that much of the twin's "
-                     "starting excess loss for ever.")
+                     "starting excess loss forever.")
     parts.append("A ring at the edge did not arrive, or not with more than half of its seeds; it is never averaged.")
     if out:
         parts.append(f"Left out: {'; '.join(out)}.")

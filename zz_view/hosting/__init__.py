@@ -46,7 +46,7 @@ async def _lifespan(app: st.App) -> AsyncIterator[None]:
 
 async def _tidy() -> None:
     """Streamlit drops sessions whose time is over, and their uploads, only when another session ends: an idle server
-    would hold the last ones for ever. Where they are kept is its own affair, so a test watches that this works."""
+    would hold the last ones forever. Where they are kept is its own affair, so a test watches that this works."""
     pause = min(MOST_TIDY_SECONDS, max(1.0, config.get_option("server.disconnectedSessionTTL") / 2))
     kept = runtime.get_instance()._session_mgr._session_storage._cache
     while True:
