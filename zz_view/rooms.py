@@ -94,6 +94,8 @@ def style() -> str:
     """The rules; those for boards hold until the first board has been drawn, whose script takes them away."""
     late = "[data-testid=stSkeleton]"
     return ("<style>html [data-testid=stMainBlockContainer] { max-width: none }"  # wide from the start
+            # between a phone and a desk the numbers stand close: their words wrap where Streamlit would cut them off
+            ".stMain :is(.stMetric, .stButton) :is(.stMarkdownEllipsis, p) { white-space: normal; overflow: visible }"
             "@media (max-width: 640px) { html [data-testid=stMainBlockContainer] h1 { font-size: 2rem } }</style>"
             f'<style id="zz-rooms">[class*=st-key-]:has(> {late}) {{ min-height: 4.25rem }}'  # a control and its label
             f"[data-testid=stColumn]:has(:not([class*=st-key-]) > {late}) {{ min-height: 6.4rem }}"  # a number
