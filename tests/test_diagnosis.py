@@ -428,7 +428,7 @@ def test_the_thresholds_are_those_that_are_stated():
         expected = "none" if room < SOME else "some" if room < STRONG else "strong"
         assert quick(base + mean).level == expected
     assert set(map(lambda room: (room >= SOME) + (room >= STRONG), rooms.values())) == {0, 1, 2}
-    assert f"below {SOME:g}" in THRESHOLDS and f"from {STRONG:g} on" in THRESHOLDS
+    assert f"below {SOME:g}" in THRESHOLDS and f"From {STRONG:g} on" in THRESHOLDS
 
 
 def test_positive_inputs_with_one_sign_each_can_still_be_no_problem():

@@ -136,9 +136,10 @@ def test_the_verdict_on_cross_entropy_is_void_only_where_starts_do_not_matter():
     def said(logistic):
         return words.verdict({"sigmoid_squared": DEEP, "logistic": logistic}, NAMES)
 
-    assert "**Void for cross-entropy**: from z₀ = 0 to 6, the zero-centered steps go from 20 to 21." in said(FLAT)
+    assert ("**With cross-entropy there is no such wait**: from z₀ = 0 to 6, the zero-centered steps go from 20 to 21."
+            in said(FLAT))
     assert "steps stay at 20." in said(sweep([100] * 4, [20] * 4))
-    assert "Void" not in said(DEEP) and "go from 10 to 400" in said(DEEP)
+    assert "no such wait" not in said(DEEP) and "go from 10 to 400" in said(DEEP)
     assert "cross-entropy" not in said(LOST)
 
 

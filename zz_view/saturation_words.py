@@ -8,6 +8,7 @@ from zz_core.activations import sigmoid_slope
 from zz_core.saturation import AWAKE, SaturationSweep
 
 SAVING = 1.1  # a factor that says that centering saves anything
+ALIKE = 1.25  # a factor up to which steps count as no wait
 
 
 def squared_title(sweep: SaturationSweep) -> str:
@@ -63,9 +64,9 @@ def _squared_verdict(sweep: SaturationSweep, twin: str) -> str:
         return (f"**Nothing to compare with here**: {twin} inputs save hardly a step ({raw:.0f} raw, {other:.0f} "
                 f"{twin}){each}.")
     if math.isfinite(start):
-        return (f"**Yes in deep saturation with squared loss**: from z₀ = **{start:.1f}** on, a {twin} neuron takes "
-                f"longer than an unsaturated one on raw inputs ({raw:.0f} steps, {twin} {other:.0f}){each}. "
-                "**No below that.**")
+        return (f"**Yes in deep saturation with squared loss**: from a start bias z₀ of **{start:.1f}** on, a {twin} "
+                f"neuron takes longer than an unsaturated one on raw inputs ({raw:.0f} steps, {twin} {other:.0f})"
+                f"{each}. **No below that.**")
     if math.isinf(start):
         return (f"**No, not up to a start bias of {sweep.starts[-1]:g}**: raw inputs cost {raw:.0f} steps where "
                 f"{twin} ones take {other:.0f}, and saturation adds less than that{each}.")
@@ -79,10 +80,10 @@ def _entropy_verdict(sweep: SaturationSweep, twin: str) -> str:
     first, last, end = sweep.twin.steps[0], sweep.twin.steps[-1], sweep.starts[-1]
     if not (math.isfinite(first) and math.isfinite(last)):
         return ""
-    if last > 4 * first:  # where centering leaves a handful of steps, the few of the escape are many times that
+    if last > ALIKE * first:
         return f"With cross-entropy the {twin} steps go from {first:.0f} to {last:.0f} up to z₀ = {end:g}."
     steps = f"stay at {first:.0f}" if last == first else f"go from {first:.0f} to {last:.0f}"
-    return f"**Void for cross-entropy**: from z₀ = 0 to {end:g}, the {twin} steps {steps}."
+    return f"**With cross-entropy there is no such wait**: from z₀ = 0 to {end:g}, the {twin} steps {steps}."
 
 
 def valley_sentence(sweep: SaturationSweep) -> str:

@@ -15,7 +15,7 @@ MANY = 0.5  # share of single-sample gradients with one sign
 ROWS_PER_FEATURE = 10  # with fewer, the smallest eigenvalues say more about the sample than about the source
 THRESHOLDS = (
     "Judged by the head-room, how many times larger a learning rate the inputs would bear if they were zero-centered, "
-    f"and by how many times fewer steps the runs then take: both below {SOME:g} is no problem, from {STRONG:g} on in "
+    f"and by how many times fewer steps the runs then take. Both below {SOME:g} is no problem. From {STRONG:g} on in "
     f"one of them the mean is the first thing to mend, unless the runs gain less than {MATTERS:g}.")
 ADVICE = "Standardize the inputs or put a normalization before this layer."
 
