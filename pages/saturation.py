@@ -73,8 +73,8 @@ board([Chart(figures.slope_figure(start, titles[0]), "slope", f"The sigmoid and 
              f"The mean output over the steps. {titles[1]}.")], "plateau")
 (single, tiny), (double, _) = underflow(np.float32), underflow(np.float64)
 st.markdown("Worse than a wait: numbers in a computer are rounded. In single precision the sigmoid σ(z) is exactly 1 "
-            f"from z = {single:.0f} on (in double, which this page uses, from {double:.0f}). A slope coded as σ·(1 − σ) "
-            "is then 0, and the neuron never moves again. On the other side σ(z) itself vanishes only at "
+            f"from z = {single:.0f} on (in double, which this page uses, from {double:.0f}). A slope coded as "
+            "σ·(1 − σ) is then 0, and the neuron never moves again. On the other side σ(z) itself vanishes only at "
             f"z = −{-tiny:.0f}.")
 st.caption(f"One neuron, a teacher whose outputs it can match, saturation through the bias alone. Inputs, teacher, "
            "treatment and learning rate are those of the sidebar. This page sets: both losses, a learned bias, the "
