@@ -1,6 +1,7 @@
 """A sweep in two processes against the same sweep in one. Wall time: processes are there to be awaited."""
 import os
 import time
+from math import nan
 from statistics import median
 
 from zz_core import Experiment
@@ -30,7 +31,7 @@ def measure(rounds: int) -> dict[str, float]:
         alone = after
     ratios = [shared[0] / one[0] for shared, one in pairs]
     return {"ratio": median(ratios), "lowest": min(ratios), "highest": max(ratios),
-            "cpu": median(shared[1] / WORKERS / one[1] for shared, one in pairs),
+            "cpu": median(shared[1] / WORKERS / one[1] if one[1] else nan for shared, one in pairs),  # ticks of 10 ms
             "seconds": median(one[0] for _, one in pairs), "predicted": predicted(GRID).seconds, "rounds": len(pairs)}
 
 

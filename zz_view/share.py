@@ -18,10 +18,10 @@ __all__ = ["experiment_json", "file_stem", "permalink", "share", "table"]
 NOT_IN_A_LINK = {"present"}  # how it is shown, not what
 IFRAME_HEIGHT = 760
 PANEL = 620, 490  # pixels: about what the code needs, so that nothing jumps from tab to tab
-PROGRAMS = {  # maker, file ending, MIME type, language of the preview, what it needs
-    "NumPy": (programs.numpy_script, ".py", "text/x-python", "python", "NumPy"),
-    "PyTorch": (programs.torch_script, "-torch.py", "text/x-python", "python", "NumPy and PyTorch"),
-    "Notebook": (programs.notebook, ".ipynb", "application/x-ipynb+json", "json", "Jupyter and NumPy"),
+PROGRAMS = {  # maker, file ending, MIME type, what it needs
+    "NumPy": (programs.numpy_script, ".py", "text/x-python", "NumPy"),
+    "PyTorch": (programs.torch_script, "-torch.py", "text/x-python", "NumPy and PyTorch"),
+    "Notebook": (programs.notebook, ".ipynb", "application/x-ipynb+json", "Jupyter and NumPy"),
 }
 
 
@@ -58,7 +58,7 @@ def _link(named: Mapping[str, Run], experiment: Experiment) -> None:
     st.code(permalink(experiment), language=None, wrap_lines=True)
     st.markdown("To cite what it shows:")
     st.code(cited(permalink(experiment)), language=None, wrap_lines=True)
-    st.code(bibtex(permalink(experiment)), language="latex", wrap_lines=True)
+    st.code(bibtex(permalink(experiment)), language=None, wrap_lines=True)
 
 
 def _data(named: Mapping[str, Run], experiment: Experiment) -> None:
@@ -116,14 +116,16 @@ def _code(named: Mapping[str, Run], experiment: Experiment) -> None:
                                                                      key="share_run")
         kind = st.segmented_control("Program", list(PROGRAMS), default="NumPy", required=True, key="share_program")
     run = named.get(name, named[names[0]])  # the page may have other runs than when one was chosen
-    make, ending, mime, language, needs = PROGRAMS[kind]
+    make, ending, mime, needs = PROGRAMS[kind]
     program = make(run, permalink(experiment))
     real = " and scikit-learn, which has the data," if "from sklearn" in program else ""
     st.markdown(f"It needs {needs}{real} and nothing of this project, and arrives at the same weights.")
-    st.code(program, language=language, height=245)
     st.download_button(f"Download this {'notebook' if kind == 'Notebook' else 'script'}", program.encode(),
                        file_stem(run.experiment) + ending, mime, icon=":material/code:", on_click="ignore",
                        key="share_code", width="stretch")
+    # plain, since in colors some of it would fall below a contrast of 4.5; wrapped and whole, since what scrolls by
+    # itself could not be reached by keyboard
+    st.code(program, language=None, wrap_lines=True)
 
 
 def _teach(named: Mapping[str, Run], experiment: Experiment) -> None:
@@ -145,7 +147,7 @@ def _handout(named: Mapping[str, Run], experiment: Experiment, link: str) -> str
 
 def _embed(named: Mapping[str, Run], experiment: Experiment) -> None:
     st.markdown("This shows the page's picture and numbers within another page, with a link back to here:")
-    st.code(iframe(permalink(experiment, embed="true")), language="html", wrap_lines=True)
+    st.code(iframe(permalink(experiment, embed="true")), language=None, wrap_lines=True)
 
 
 def iframe(link: str) -> str:

@@ -27,7 +27,7 @@ def test_a_script_that_someone_slips_in_does_not_run(strict, settle):
         document.body.append(script)
         document.body.append(Object.assign(new Image(), {src: 'https://elsewhere.example/pixel.png'}))
     }""")
-    strict.wait_for_function("window.zzViolations.length >= 2")
+    strict.wait_for_function("() => window.zzViolations.length >= 2")
     assert strict.evaluate("window.zzSlippedIn") is None
     assert {each.split(":")[0] for each in strict.evaluate("window.zzViolations")} == {"script-src-elem", "img-src"}
 

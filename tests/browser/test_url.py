@@ -159,7 +159,7 @@ def test_one_button_resets_everything_for_good(page, settle):
     open_page(page, settle, "/trajectories?batch_size=8&learning_rate=0.0123&activation=tanh&other_seeds=3"
                             "&foo=1&steps=x")
     page.get_by_role("button", name="Reset all controls").click()
-    page.wait_for_function("location.search === ''")
+    page.wait_for_function("() => location.search === ''")
     settle(page)
     assert path_of(page) == "/trajectories" and sentences(page) == ""
     assert number(page, "batch_size").input_value() == "1" and option(page, "activation") == "sigmoid"

@@ -58,7 +58,7 @@ def handout(runs: Mapping[str, Run], pictures: Mapping[str, PlanePicture], exper
     asked = _questions(names[0].partition(",")[0], runs[names[0]])  # raw, not "raw, 1 sample a step"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Zig-Zag Lab: handout</title><style>{STYLE}</style></head><body>
+<title>Zig-Zag Lab: handout</title><style>{STYLE}</style></head><body><main>
 <button onclick="print()">Print this page</button>
 <div class="name">Name</div>
 <h1>Does it zig-zag, and is it slow?</h1>
@@ -71,7 +71,7 @@ def handout(runs: Mapping[str, Run], pictures: Mapping[str, PlanePicture], exper
 <footer>Open this experiment: {_linked(link)}<br>Cite it as: {escape(cited())} Settings that are not listed are the
 defaults of version {escape(__version__)}.</footer>
 <details><summary>Answers (on the screen only, never printed)</summary><ol>{"".join(map(_answer, asked))}</ol></details>
-</body></html>
+</main></body></html>
 """
 
 
@@ -98,7 +98,7 @@ def _planes(names: list[str], sums: list[Summary], pictures: Mapping[str, PlaneP
 
 def _numbers(names: list[str], runs: Mapping[str, Run], sums: list[Summary]) -> str:
     goal = "excess loss" if sums[0].by_loss else "distance"
-    head = ("", "path / straight line", "gradients with one sign", f"steps to 1&nbsp;% of the {goal}",
+    head = ("run", "path / straight line", "gradients with one sign", f"steps to 1&nbsp;% of the {goal}",
             "condition number κ", "learning rate")
     rows = []
     for name, found in zip(names, sums, strict=True):
@@ -107,9 +107,9 @@ def _numbers(names: list[str], runs: Mapping[str, Run], sums: list[Summary]) -> 
         cells = (page.two_digits(found.path_ratio[0], "x"), page.percent(found.same_sign[0]),
                  page.count(found.steps[0]), page.two_digits(kappa),
                  "line search" if isnan(run.learning_rate) else f"{run.learning_rate:.3g}")
-        rows.append(f"<tr><th>{escape(name)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-    return (f"<div class='table'><table><thead><tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr></thead>"
-            f"<tbody>{''.join(rows)}</tbody></table></div>")
+        rows.append(f"<tr><th scope='row'>{escape(name)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    heads = "".join(f"<th scope='col'>{cell}</th>" for cell in head)
+    return (f"<div class='table'><table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>")
 
 
 def _settings(experiment: Experiment) -> str:
