@@ -200,5 +200,6 @@ def _tasks(tools: CDPSession) -> float:
 
 
 def launch(playwright: Playwright) -> Browser:
-    binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    names = "chromium", "chromium-browser", "google-chrome", "chromium-headless-shell"
+    binary = next(filter(None, map(shutil.which, names)), None)
     return playwright.chromium.launch(executable_path=binary, args=["--disable-gpu"])

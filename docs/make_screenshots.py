@@ -29,7 +29,8 @@ SIZE = {"width": 1440, "height": 900}
 WIDTH = 720  # of a picture
 QUALITY, LOWEST_QUALITY, MOST_BYTES = 80, 40, 60_000
 START_SECONDS, PAGE_SECONDS = 60, 180  # claims are decided and races are run on a first visit
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
+            "chromium-headless-shell")
 SETTLED = """() => {
     const one = selector => document.querySelector(selector)
     const quiet = one('[data-testid="stApp"][data-test-script-state="notRunning"]') &&
