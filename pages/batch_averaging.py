@@ -24,7 +24,7 @@ replicates, seconds = batching.affordable_replicates(specs, sizes, SECONDS, runs
 if not replicates:
     runs.refuse(f"Runs at {len(sizes)} batch sizes would take about {seconds:.0f} s here: lower **Steps**, **Samples** "
                 "or **Dimensions**.")
-long = seconds > runs.NOTICEABLE_SECONDS and not is_swept(specs, sizes, replicates)
+long = seconds > heavy.NOTICEABLE_SECONDS and not is_swept(specs, sizes, replicates)
 with (heavy.slot_if(long, "Training at all batch sizes", seconds),
       st.spinner(f"Training at {len(sizes)} batch sizes, about {seconds:.0f} s …") if long else nullcontext()):
     sweeps = dict(zip(names, swept(specs, sizes, replicates), strict=True))

@@ -20,6 +20,7 @@ _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _served = False
 
 
+@cache
 def text(*names: str) -> str:
     return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
 

@@ -12,9 +12,10 @@ import streamlit as st
 from zz_core import Diagnosis, diagnose
 from zz_core.diagnosis import GradientSigns, gradient_signs
 from zz_core.reading import Recording
-from zz_view.diagnosis_sources import Held, plain
+from zz_view.diagnosis_sources import Held
 from zz_view.hosting import heavy
 from zz_view.hosting.caches import Cache
+from zz_view.page import plain
 
 PATIENCE = 0.4  # seconds before a bar is worth showing
 SEEDS = 8

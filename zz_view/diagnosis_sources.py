@@ -18,6 +18,7 @@ from zz_core.reading.checks import listed
 from zz_core.reading.recording import TARGETS
 from zz_view.controls import BOUND
 from zz_view.hosting import heavy
+from zz_view.page import plain
 from zz_view.uploads import TYPES, parse_upload
 
 EXAMPLE, UPLOAD, PASTE = "example network", "your file", "pasted numbers"
@@ -180,8 +181,3 @@ def without(recording: Recording, layer: str, columns: Sequence[str]) -> Recordi
         return recording
     return replace(recording, layers={**recording.layers, layer: values[:, kept]},
                    names={**recording.names, layer: tuple(names[k] for k in kept)})
-
-
-def plain(text: str) -> str:
-    """A visitor's words in Markdown, where they are to stand for nothing but themselves."""
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#$~|:" else letter for letter in text)

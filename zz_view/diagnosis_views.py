@@ -21,8 +21,9 @@ from zz_view import diagnosis_words as words
 from zz_view import page
 from zz_view.board import Chart, board
 from zz_view.controls import BOUND
-from zz_view.diagnosis_sources import Held, plain
+from zz_view.diagnosis_sources import Held
 from zz_view.figures import diagnosis as figures
+from zz_view.page import plain
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 RECORDERS = {"PyTorch": "recorder_pytorch.py", "Keras": "recorder_keras.py", "JAX and Flax": "recorder_jax.py"}

@@ -7,9 +7,8 @@ import numpy as np
 from zz_core import Diagnosis
 from zz_core.diagnosis import GradientSigns, Training
 from zz_core.diagnosis.verdict import MATTERS, SOME, at_batch_size, percent, short
-from zz_view.diagnosis_sources import plain
 from zz_view.figures.diagnosis import safe
-from zz_view.page import Number
+from zz_view.page import Number, plain
 
 HEADS = {"none": "**No, not here.**", "some": "**Yes, somewhat.**", "strong": "**Yes.**"}
 

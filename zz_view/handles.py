@@ -29,7 +29,8 @@ def on_plane(experiment: Experiment, run: Run, treated: Treated | None = None) -
 
     experiment: that of the sidebar; treated: what its treatment did, where the run's own task no longer tells.
     """
-    plane, frame = plane_of(run), _frame(run, (treated or run.task.treated).matrix)
+    plane = plane_of(run)
+    frame = _frame(run, plane, (treated or run.task.treated).matrix)
     if frame is None or not _lies(run.weights[0, 0], start_of(experiment), plane, frame):
         return None
     places = [{"name": "start", "label": "Start", "at": start_of(experiment).tolist()}]
@@ -48,9 +49,9 @@ def target_of(experiment: Experiment) -> np.ndarray:
     return start_of(experiment) + experiment.distance * np.array([math.cos(angle), math.sin(angle)])
 
 
-def _frame(run: Run, matrix: np.ndarray | None) -> np.ndarray | None:
+def _frame(run: Run, plane: Plane, matrix: np.ndarray | None) -> np.ndarray | None:
     """(2, 2) from the picture's coordinates to those along and across the mean; None where the plane is another."""
-    wanted, plane = np.stack([run.direction, across(run.direction)]), plane_of(run)
+    wanted = np.stack([run.direction, across(run.direction)])
     if not plane.exact:
         same = np.allclose(plane.axes, wanted, atol=CLOSE) and (matrix is None or bool((matrix == 1).all()))
         return np.eye(2) if same else None
@@ -160,7 +161,7 @@ def _fields(values: Mapping[str, Value]) -> tuple[Value, ...]:
 def kept_windows(experiment: Experiment) -> dict[str, Window]:
     """The windows of the charts in which the last drop was made: what is dropped should stay under the pointer."""
     fields, windows = st.session_state.get("_kept_windows", (None, None))
-    if fields != tuple(getattr(experiment, name) for name in FIELDS) or not isinstance(windows, dict):
+    if fields != _fields(vars(experiment)) or not isinstance(windows, dict):
         return {}
     found = {key: ends for key, ends in windows.items() if isinstance(ends, list) and len(ends) == 4
              and all(map(_is_number, ends)) and ends[0] < ends[1] and ends[2] < ends[3]}

@@ -53,6 +53,11 @@ def sections(page_file: str) -> dict[str, str]:
     return {title.strip(): body.strip() for title, _, body in parts}
 
 
+def plain(text: str) -> str:
+    """What a visitor or a file says, in Markdown: it stands for nothing but itself."""
+    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#$~|:" else letter for letter in text)
+
+
 def two_digits(value: float, unit: str = "") -> str:
     """A number with two significant digits, whole from 10 on; words where it is undefined or never reached."""
     if np.isnan(value):

@@ -13,7 +13,7 @@ _SIDEBAR, _MARGINS, _PHONE = 300 + 160, 32, 768  # pixels that are not the page'
 
 
 class Room(NamedTuple):
-    """The height of a board's pictures, in type sizes, as tests/pages/test_rooms.py finds it on the pages.
+    """The height of a board's pictures, in type sizes, as tests/test_rooms.py finds it on the pages.
 
     square: how much higher than wide a picture can be at most, where its axes have one scale; None where they do not.
     """

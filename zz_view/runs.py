@@ -19,7 +19,6 @@ from zz_view.hosting import heavy, meters
 from zz_view.hosting.caches import Cache
 
 BUDGET_SECONDS, BUDGET_BYTES = 10.0, 128 * 2**20
-NOTICEABLE_SECONDS = 1.0  # from here on a visitor wonders whether anything happens
 SMALL_BYTES = 8 * 2**20
 KEPT_BYTES, KEPT_LARGE_BYTES = 64 * 2**20, 256 * 2**20  # of runs, in memory for everyone
 BAND_SEEDS, BAND_SHARE = 20, 0.8  # how many runs a band sums up, and the share of them that it holds
@@ -34,7 +33,7 @@ def get(experiment: Experiment, replicates: int = 1) -> Run:
     if not _within_budget(predicted):
         _refuse_cost(experiment, replicates, predicted)
     cache, key = kept() if predicted.bytes <= SMALL_BYTES else kept_large(), (experiment, replicates)
-    waiting = predicted.seconds > NOTICEABLE_SECONDS and key not in cache
+    waiting = predicted.seconds > heavy.NOTICEABLE_SECONDS and key not in cache
     with (heavy.slot_if(waiting, "This run", predicted.seconds),
           st.spinner(f"Training, about {predicted.seconds:.0f} s …") if waiting else nullcontext()):
         try:
@@ -82,7 +81,8 @@ def get_with_band(experiment: Experiment, replicates: int = 1) -> tuple[Run, np.
     No band for the full batch, which draws nothing, and where it would take noticeably long.
     """
     many = max(replicates, BAND_SEEDS)
-    if experiment.full_batch or cost(experiment, many).seconds > NOTICEABLE_SECONDS or not affordable(experiment, many):
+    predicted = cost(experiment, many)
+    if experiment.full_batch or predicted.seconds > heavy.NOTICEABLE_SECONDS or not _within_budget(predicted):
         return get(experiment, replicates), None
     run = get(experiment, many)
     with np.errstate(all="ignore"):  # some have diverged

@@ -11,6 +11,7 @@ from zz_view.exports import data_files, programs
 from zz_view.exports.citation import bibtex, cited
 from zz_view.exports.data_files import experiment_json, file_stem, table
 from zz_view.exports.handout import handout
+from zz_view.page import plain
 from zz_view.pictures import plane_pictures
 from zz_view.theme import CENTERED, RAW
 
@@ -91,7 +92,7 @@ def _open_file() -> None:
         st.warning(runs.readable(error) if runs.split_message(error)[0] else str(error), icon=":material/tune:")
         return
     sentences = [*opened.notes, *(f"{name[:40].capitalize()}: {_compared(*run)}" for name, run in opened.runs.items())]
-    st.info("\n\n".join(_plain(sentence) for sentence in sentences) or "The file holds an experiment of this version.",
+    st.info("\n\n".join(plain(sentence) for sentence in sentences) or "The file holds an experiment of this version.",
             icon=":material/description:")
     if st.button("Open this experiment", icon=":material/folder_open:", on_click=controls.adopt,
                  args=(opened.experiment,), key="share_open"):
@@ -102,11 +103,6 @@ def _compared(experiment: Experiment, final_weights: list[float | None]) -> str:
     if not runs.affordable(experiment):
         return "Too large to be repeated here."
     return data_files.comparison(final_weights, runs.get(experiment))
-
-
-def _plain(sentence: str) -> str:
-    """Without Markdown: a file may hold anything."""
-    return "".join(f"\\{letter}" if letter in "\\`*_[]<>#$:" else letter for letter in sentence)
 
 
 def _code(named: Mapping[str, Run], experiment: Experiment) -> None:

@@ -1,6 +1,5 @@
 """Verdicts for the pages: decided once a server, with progress, and put into words."""
 import math
-import re
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -12,7 +11,6 @@ from zz_view.hosting import heavy
 WORDS = {"holds": ("holds", "green", "check_circle"), "conditional": ("holds under a condition", "orange", "rule"),
          "fails": ("does not hold", "red", "cancel")}
 SECONDS = 1.0  # about what a claim takes
-PERCENT = re.compile(r"(?<=\d)%")  # all pages have a space before it
 
 
 @st.cache_resource(show_spinner=False)
@@ -39,7 +37,7 @@ def row(claim: Claim, verdict: Verdict) -> str:
     word, color, icon = WORDS[verdict.verdict]
     seeds = "1 exact run" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
     return (f":{color}-badge[:material/{icon}: {word}] **{claim.sentence}**  \n"
-            f"{PERCENT.sub(' %', verdict.condition)} [See the experiment]({address(claim)})  \n"
+            f"{verdict.condition} [See the experiment]({address(claim)})  \n"
             f":small[:gray[Measured: **{_short(verdict.value)}**{_interval(verdict)} {claim.unit}, {seeds}. "
             f"Said by: {claim.source}.]]")
 

@@ -10,20 +10,17 @@ is none, the tests skip and say what to install; with CI=true they fail.
 """
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, sync_playwright
 
+from tests.servers import serving
+
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60  # a cold start imports pandas and Plotly, perhaps on a busy machine
 SETTLE_SECONDS = 60
 QUIET_MILLISECONDS = 400  # longer than the 200 ms for which a slider waits before it tells the server
 INSTALLED = [
@@ -82,45 +79,8 @@ def server_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(server_log: Path) -> Iterator[str]:
     """The address of the dashboard, started for these tests on a free port of this machine only."""
-    with serving(ROOT / "dashboard.py", server_log) as url:
-        yield url
-
-
-@contextmanager
-def serving(script: Path, log_file: Path) -> Iterator[str]:
-    """The address of an app, for as long as this is open."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", script.name, "--server.address", "127.0.0.1",
-             "--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none",
-             "--browser.gatherUsageStats", "false"],
-            cwd=script.parent, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        if not _comes_up(process, url):
-            pytest.fail(f"{script.name} did not start:\n{_end_of(log_file)}", pytrace=False)
-        yield url
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _comes_up(process: subprocess.Popen, url: str) -> bool:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1) as answer:
-                if answer.read() == b"ok":
-                    return True
-        except OSError:  # not listening yet
-            time.sleep(0.1)
-    return False
+    with serving(server_log) as running:
+        yield running.http
 
 
 # Package scope, not session: while Playwright is open an asyncio loop runs in this thread, and tests of other folders

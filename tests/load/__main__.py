@@ -5,7 +5,9 @@ import tempfile
 from pathlib import Path
 
 from tests.load.crowds import THINKING, Crowd, crowd, first_visits, soak, warm
-from tests.load.server import EMPTY, serving
+from tests.servers import serving
+
+EMPTY = Path(__file__).with_name("empty_app.py")
 
 ROW = "{:>8} {:>5} {:>11} {:>11} {:>11} {:>11} {:>7} {:>8} {:>8} {:>8} {:>7}"
 HEADS = ROW.format("app", "N", "first p50", "first p95", "change p50", "change p95", "errors", "MiB", "MiB each",

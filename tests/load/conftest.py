@@ -1,7 +1,7 @@
 """A server of its own for the tests of load and faults, and a visitor in its place whom nothing may disturb."""
 import pytest
 
-from tests.load.server import Server, serving
+from tests.servers import Server, serving
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tests.load.server import Server
 from tests.load.sessions import Reply, Visitor
+from tests.servers import Server
 
 SEE_IT = ("", "trajectories", "gradient-signs", "batch-averaging", "gallery")  # heavy pages are loaded apart
 THINKING = 3.0  # seconds between two changes of a visitor

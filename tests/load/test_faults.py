@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from tests.load.crowds import crowd, fetched, first_visits
-from tests.load.server import ROOT, Server, free_port, launch, serving
 from tests.load.sessions import Visitor
+from tests.servers import ROOT, Server, free_port, launch, serving
 from zz_core.experiment import CHOICES, DEFAULTS
 
 LARGEST = 20 * 2**20  # of an upload to the server of these tests

@@ -1,5 +1,6 @@
 """What a claim is and how it is decided; what all claims share: seeds, intervals and thresholds."""
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from zz_core.simulation import Run, simulate
 from zz_core.summary import SETTLED
 
 STRAIGHT = 1.1  # a path at most a tenth longer than the straight line is called straight
+PERCENT = re.compile(r"(?<=\d)%")  # as a format writes it, without the space that stands before it in words
 MATTERS = 1.5  # a factor in the number of steps from which on it is called a difference
 
 
@@ -66,7 +68,7 @@ def decide(claim: Claim) -> Verdict:
     low, high = measured.interval
     condition = claim.conditions[verdict].format(value=measured.value, low=low, high=high, seeds=claim.seeds,
                                                  **measured.numbers)
-    return Verdict(verdict, measured.value, measured.interval, claim.seeds, condition)
+    return Verdict(verdict, measured.value, measured.interval, claim.seeds, PERCENT.sub(" %", condition))
 
 
 def per_seed(measure: Callable[[Run], np.ndarray], experiment: Experiment, seeds: int) -> np.ndarray:

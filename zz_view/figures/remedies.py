@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from zz_core.remedies import REMEDIES, Lane
-from zz_view.figures.trajectories import HEIGHT, RINGS, Window, thinned, window_around
-from zz_view.theme import CENTERED, DRAWING, FAINT, GREY, RAW, drawn
+from zz_view.figures.trajectories import Window, contours, thinned, window_around
+from zz_view.theme import CENTERED, DRAWING, GREY, RAW, drawn
 
 OTHERS = ("#6C6FD8", "#A67C00", "#1A91A3", "#A8705A")  # of lanes that are neither raw nor zero-centered; 3:1 on both
 OVER_SEEDS, EXACT = "median, and its 95 % interval over the seeds", "one exact run each: the full batch draws nothing"
@@ -242,13 +242,7 @@ def path_window(paths: Sequence[np.ndarray], ends: np.ndarray) -> Window:
 def paths_figure(ground: Ground, paths: Mapping[str, np.ndarray], colors: Mapping[str, str], title: str,
                  height: int = 450) -> dict:
     """Paths (n, 2) by remedy on the contours of the raw loss, named in their colors under the title."""
-    x, y = (edge.astype(np.float32) for edge in ground.window.grid())
-    heights = np.sqrt(np.maximum(ground.excess, 0))
-    top = float(np.nanmax(heights)) or 1.0
-    traces = [{"type": "contour", "x": x, "y": y, "z": heights.astype(np.float32), "name": "loss", "showscale": False,
-               "hoverinfo": "skip", "meta": HEIGHT, "contours": {"start": top / RINGS, "end": top, "size": top / RINGS},
-               "colorscale": [[0, "rgba(127,135,145,0)"], [1, "rgba(127,135,145,0.34)"]],
-               "line": {"width": 0.6, "color": FAINT}}]
+    traces = [contours(ground.window, ground.excess)]
     symbols, glyphs = (dict(zip(paths, 2 * kinds, strict=False)) for kinds in (SYMBOLS, GLYPHS))
     for key, path in paths.items():
         kept = thinned(len(path), DRAWN_POINTS)

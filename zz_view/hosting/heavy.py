@@ -14,7 +14,7 @@ from zz_view.hosting import meters
 from zz_view.hosting.settings import cores, whole
 from zz_view.hosting.turns import Crowded, Ticket, Turns
 
-NOTICEABLE_SECONDS = 1.0  # what is predicted to take less runs with the page itself
+NOTICEABLE_SECONDS = 1.0  # from here on a visitor wonders whether anything happens; less runs with the page itself
 LOOK_SECONDS = 0.3  # between two looks at the queue; how soon a place is free that a visitor leaves
 LEFT = "_heavy_left"
 _mine = threading.local()  # whether a script's thread is in a slot

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).parents[2]
-EMPTY = Path(__file__).with_name("empty_app.py")
+ROOT = Path(__file__).parents[1]
 START_SECONDS = 60.0
 
 
@@ -74,11 +73,12 @@ def free_port() -> int:
 
 def launch(script: Path, log: Path, port: int, *before: str, **environment: str) -> subprocess.Popen:
     """Start a server and do not wait for it; before: a command that runs it, such as one that sets its limits."""
+    settings = {"STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false", **environment}
     with log.open("ab") as output:
         return subprocess.Popen(
             [*before, sys.executable, "-m", "streamlit", "run", script.name, "--server.address", "127.0.0.1",
              "--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none"],
-            cwd=script.parent, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **environment})
+            cwd=script.parent, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **settings})
 
 
 @contextmanager
