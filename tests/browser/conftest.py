@@ -164,6 +164,14 @@ def page(context: BrowserContext, server: str, server_log: Path) -> Page:
     return page
 
 
+def downloaded(page: Page, button: str, folder: Path) -> tuple[str, str]:
+    """Press a button that downloads a text; (name, text)."""
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=button).click()
+    waiting.value.save_as(folder / "file")
+    return waiting.value.suggested_filename, (folder / "file").read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="session")
 def settle() -> Callable[[Page], None]:
     """settle(page) waits until the script has run, every chart is drawn and nothing has changed for a moment."""

@@ -3,6 +3,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 
+from tests.browser.conftest import downloaded
 from tests.browser.test_axe import NOTHING, at_widths, in_themes
 from zz_core import Experiment
 from zz_view.presets import PRESETS
@@ -181,10 +182,7 @@ def test_the_pinned_runs_can_be_taken_away(page, settle, tmp_path):
     page.goto("/trajectories?seed=3")
     settle(page)
     pin(page, settle)
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="All pinned runs as CSV").click()
-    waiting.value.save_as(tmp_path / "pins.csv")
-    head, line = (tmp_path / "pins.csv").read_text(encoding="utf-8").splitlines()
+    head, line = downloaded(page, "All pinned runs as CSV", tmp_path)[1].splitlines()
     assert head.startswith("run,inputs,") and line.startswith("A,gaussian,") and "path_ratio" in head
 
 

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
+from tests.browser.conftest import downloaded
 from tests.browser.test_axe import violations
 from tests.browser.test_url import open_page, path_of, query_of
 from zz_core import Experiment, simulate
@@ -18,13 +19,6 @@ def share(page, settle, tab: str) -> None:
     settle(page)
     page.get_by_role("tab", name=tab).click()
     settle(page)
-
-
-def downloaded(page, label: str, folder) -> str:
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name=label).click()
-    waiting.value.save_as(folder / "file")
-    return (folder / "file").read_text(encoding="utf-8")
 
 
 def shown_code(page) -> str:
@@ -50,7 +44,7 @@ def test_the_whole_panel_has_room_and_keeps_its_size(page, settle):
 def test_the_script_that_is_downloaded_repeats_the_run(page, settle, tmp_path):
     open_page(page, settle, "/trajectories?steps=30&batch_size=4")
     share(page, settle, "Code")
-    script = downloaded(page, "Download this script", tmp_path)
+    _, script = downloaded(page, "Download this script", tmp_path)
     assert "steps=30" in script  # the link back
     names: dict = {}
     exec(script, names)
@@ -62,7 +56,7 @@ def test_the_notebook_can_be_chosen_without_the_page_running_again(page, settle,
     share(page, settle, "Code")
     page.get_by_role("radio", name="Notebook").click()
     settle(page)
-    assert json.loads(downloaded(page, "Download this notebook", tmp_path))["nbformat"] == 4
+    assert json.loads(downloaded(page, "Download this notebook", tmp_path)[1])["nbformat"] == 4
 
 
 @pytest.mark.parametrize("path", ["/", "/trajectories?dimensions=16&inputs=digits&steps=400&target=labels&bias=true"])
@@ -70,7 +64,7 @@ def test_the_notebook_can_be_chosen_without_the_page_running_again(page, settle,
 def test_the_handout_prints_on_one_page(page, settle, context, tmp_path, path, paper):
     open_page(page, settle, path)
     share(page, settle, "Teach")
-    html = downloaded(page, "Handout as HTML", tmp_path)
+    _, html = downloaded(page, "Handout as HTML", tmp_path)
     sheet = context.new_page()
     sheet.set_content(html)
     assert sheet.locator("svg").count() >= 2

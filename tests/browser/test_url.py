@@ -4,6 +4,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.browser.conftest import downloaded
+
 
 def query_of(page) -> dict[str, str]:
     return {name: values[-1] for name, values in parse_qs(urlsplit(page.url).query).items()}
@@ -199,12 +201,7 @@ def test_the_run_and_the_experiment_can_be_downloaded(page, settle, tmp_path):
     open_page(page, settle, "/trajectories?steps=20&batch_size=4")
     page.get_by_role("button", name="Share").click()
     page.get_by_role("tab", name="Data").click()
-    files = {}
-    for label in ("Every step as CSV", "The experiment as JSON"):
-        with page.expect_download() as waiting:
-            page.get_by_role("button", name=label).click()
-        waiting.value.save_as(tmp_path / label)
-        files[waiting.value.suggested_filename] = (tmp_path / label).read_text(encoding="utf-8")
+    files = dict(downloaded(page, label, tmp_path) for label in ("Every step as CSV", "The experiment as JSON"))
     lines = files["zig-zag-gaussian-2d-batch4-seed0.csv"].splitlines()
     assert lines[0] == "run,seed,step,w1,w2,loss,gradient_has_one_sign" and len(lines) == 1 + 2 * 21
     assert json.loads(files["zig-zag-gaussian-2d-batch4-seed0.json"])["experiment"]["batch_size"] == 4

@@ -4,6 +4,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 
+from tests.browser.conftest import downloaded
+
 
 def table() -> dict:
     values = 1 / (1 + np.exp(-np.random.default_rng(0).standard_normal((60, 3))))
@@ -25,12 +27,7 @@ def test_a_file_is_mended_diagnosed_and_taken_away_and_seen_by_nobody_else(page,
     assert "these inputs" in page.get_by_test_id("stMain").inner_text()
     assert set(parse_qs(urlsplit(page.url).query)) == {"own_source", "own_batch"}
     page.get_by_role("button", name="Report").click()
-    files = {}
-    for label in ("As HTML", "As JSON"):
-        with page.expect_download() as waiting:
-            page.get_by_role("button", name=label).click()
-        waiting.value.save_as(tmp_path / label)
-        files[waiting.value.suggested_filename] = (tmp_path / label).read_text(encoding="utf-8")
+    files = dict(downloaded(page, label, tmp_path) for label in ("As HTML", "As JSON"))
     assert "Diagnosis of mine.csv" in files["zig-zag-diagnosis-mine.csv.html"]
     found = json.loads(files["zig-zag-diagnosis-mine.csv.json"])
     assert found["layers"]["mine"]["names"] == ["a", "b", "c"] and found["layers"]["mine"]["batch_size"] == 8
