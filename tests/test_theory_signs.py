@@ -7,6 +7,7 @@ import pytest
 from zz_core import Experiment, simulate
 from zz_core.measures import mean_direction_energy, unanimous
 from zz_core.theory.signs import (
+    _normal_cdf,
     batch_same_sign_probability,
     energy_share,
     mixing_batch_size,
@@ -307,3 +308,9 @@ def test_one_weight_has_one_sign():
 def test_impossible_arguments_get_a_sentence(call):
     with pytest.raises(ValueError, match="must be|must lie"):
         call()
+
+
+def test_the_normal_distribution_of_the_table_is_that_of_erfc():
+    t = np.concatenate([np.random.default_rng(0).normal(size=5000) * 4, [-40.0, -9.0, 0.0, 9.0, 40.0]])
+    exact = [0.5 * math.erfc(-each / math.sqrt(2)) for each in t]
+    np.testing.assert_allclose(_normal_cdf(t), exact, rtol=0, atol=1e-15)

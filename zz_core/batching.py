@@ -1,16 +1,17 @@
 """What averaging over a batch does: to gradients at fixed weights, and to whole runs, batch size by batch size."""
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
 import numpy as np
 
-from zz_core.costs import cost
+from zz_core.costs import cost, history_bytes
 from zz_core.experiment import BOUNDS, Experiment
 from zz_core.losses import LOSSES
 from zz_core.measures import cut_tail, path_efficiency, share_interval, steps_to_level, unanimous
+from zz_core.moments import simulate_together
 from zz_core.neuron import Linear, build_neuron
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.simulation import Run, simulate
@@ -25,6 +26,7 @@ ALONG = 0.6  # error along the mean direction, in standard deviations of the noi
 DRAWS, FEWEST_DRAWS = 4000, 200  # batches drawn per batch size
 DRAWN_VALUES = 2**23  # gradient components averaged per batch size, unless that leaves fewer than FEWEST_DRAWS
 MEASURING = 3  # times the seconds of a run that running and measuring it takes here
+TOGETHER_BYTES = 2**25  # of runs that are stepped together
 ROUNDING = 1e-9  # components of a mean below this share of the largest sample gradient are rounding errors
 
 
@@ -210,19 +212,38 @@ def with_fraction(experiment: Experiment) -> Experiment:
     return replace(experiment, rate_unit="critical", learning_rate=fraction) if low <= fraction <= high else experiment
 
 
-def sweep_batch_sizes(experiment: Experiment, batch_sizes: Sequence[int], replicates: int = 20,
-                      by_loss: bool = False) -> BatchSweep:
-    """Run the experiment at each batch size, at the same fraction of each one's stability limit.
+def sweep_batch_sizes(experiments: Sequence[Experiment], batch_sizes: Sequence[int], replicates: int = 20,
+                      by_loss: bool = False) -> list[BatchSweep]:
+    """Run each experiment at each batch size, at the same fraction of each one's stability limit.
 
-    by_loss: count the steps to 1 % of the excess loss even where the distance would do, as a twin may need it.
+    The experiments are compared: if one has to be judged by the excess loss, all are, as with by_loss=True.
     """
-    spec, results = with_fraction(experiment), []
-    for size in batch_sizes:
-        # all replicates of the full batch are the same run
-        run = simulate(replace(spec, batch_size=size), 1 if size == spec.rows else replicates)
-        by_loss = by_loss or judged_by_loss(run)
-        results.append(np.broadcast_to(_measured(run, by_loss), (3, replicates)))
-    return BatchSweep(np.asarray(batch_sizes), *np.stack(results, axis=1), by_loss)
+    specs = [replace(spec, batch_size=size) for spec in map(with_fraction, experiments) for size in batch_sizes]
+    by_loss = by_loss or any(map(judged_by_loss, experiments))
+    results = []
+    for part in _parts(specs, replicates):
+        results += [np.broadcast_to(_measured(run, by_loss), (3, replicates)) for run in _runs(part, replicates)]
+    return [BatchSweep(np.asarray(batch_sizes), *np.stack(results[k : k + len(batch_sizes)], axis=1), by_loss)
+            for k in range(0, len(specs), len(batch_sizes))]
+
+
+def _parts(specs: list[Experiment], replicates: int) -> Iterator[list[Experiment]]:
+    """Those that are held at once, in TOGETHER_BYTES or alone."""
+    part, held = [], 0
+    for spec in specs:
+        needed = history_bytes(spec, replicates)
+        if part and held + needed > TOGETHER_BYTES:
+            yield part
+            part, held = [], 0
+        part.append(spec)
+        held += needed
+    yield part
+
+
+def _runs(specs: list[Experiment], replicates: int) -> Iterator[Run]:
+    """Of the full batch one, since all its replicates are the same run."""
+    drawn = iter(simulate_together([spec for spec in specs if not spec.full_batch], replicates))
+    return (simulate(spec) if spec.full_batch else next(drawn) for spec in specs)
 
 
 def _measured(run: Run, by_loss: bool) -> np.ndarray:
@@ -231,7 +252,8 @@ def _measured(run: Run, by_loss: bool) -> np.ndarray:
     with np.errstate(all="ignore"):
         path = run.weights if run.optimum is None else cut_tail(run.weights, run.optimum)
         ratio = 1.0 / path_efficiency(path)
-        same = unanimous(np.nan_to_num(np.diff(path, axis=1), nan=0.0, posinf=0.0, neginf=0.0))
+        updates = np.diff(path, axis=1)
+        same = unanimous(np.where(np.isfinite(updates), updates, 0.0))
         counted = np.isfinite(same).sum(axis=1)
         mixed = 1.0 - np.divide(np.nansum(same, axis=1), counted, out=np.full(len(same), np.nan), where=counted > 0)
     if run.optimum is None:

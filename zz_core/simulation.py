@@ -213,10 +213,10 @@ def simulate(experiment: Experiment, replicates: int = 1, *, data: tuple[np.ndar
     if full and replicates > 1:
         parameters = np.broadcast_to(parameters, (replicates, *parameters.shape[1:]))
         diverged_at = np.repeat(diverged_at, replicates)
-    return Run(experiment, task, rate, *_split(neuron, parameters), batches, diverged_at, history.step_index)
+    return Run(experiment, task, rate, *split_parameters(neuron, parameters), batches, diverged_at, history.step_index)
 
 
-def _split(neuron: Linear, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+def split_parameters(neuron: Linear, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """(weights, biases, input biases) of the flat parameters (R, T+1, P)."""
     dimensions = neuron.dimensions
     return (parameters[..., :dimensions], parameters[..., -1] if neuron.bias else None,

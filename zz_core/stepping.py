@@ -164,7 +164,7 @@ def _run_group(experiment: Experiment, neuron: Linear, targets: np.ndarray, batc
                 step, state = optimizer.update(step, state, settings, batch)
                 step = rate * step
             theta = np.subtract(theta, step, out=line)
-        _mark_diverged(rows, start + 1, diverged_at)
+        mark_diverged(rows, start + 1, diverged_at)
         if every > 1:
             inside = (kept > start) & (kept <= stop)
             out[inside] = rows[kept[inside] - start - 1]
@@ -188,7 +188,7 @@ def _counts(drawn: np.ndarray, rows: int, dtype: type) -> np.ndarray:
     return counts.reshape((steps, rows) if replicates == 1 else (steps, replicates, rows)).astype(dtype)
 
 
-def _mark_diverged(rows: np.ndarray, first_step: int, diverged_at: np.ndarray) -> None:
+def mark_diverged(rows: np.ndarray, first_step: int, diverged_at: np.ndarray) -> None:
     """Note the first step whose parameters are not finite or too large; rows is (S, R, P)."""
     if float(np.vdot(rows, rows)) < LARGEST**2:  # one fast pass; False for NaN as well
         return

@@ -3,6 +3,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zz_core.experiment import Experiment
 from zz_core.inputs import INPUTS
 from zz_core.measures import cut_tail, path_efficiency, steps_to_level, steps_to_tolerance, unanimous
 from zz_core.simulation import Run
@@ -25,7 +26,7 @@ class Summary(NamedTuple):
 
 def summarize_twins(*twins: Run) -> list[Summary]:
     """Summaries of runs that are compared: if one has to be judged by the excess loss, all are."""
-    by_loss = any(judged_by_loss(run) for run in twins)
+    by_loss = any(judged_by_loss(run.experiment) for run in twins)
     return [summarize(run, by_loss=by_loss) for run in twins]
 
 
@@ -41,7 +42,7 @@ def summarize(run: Run, tolerance: float = 0.01, by_loss: bool = False) -> Summa
         signs = unanimous(np.where(np.isfinite(path[:, 1:]), run.gradients(), 0.0))
         counted = np.isfinite(signs).sum(axis=1)
         same = np.divide(np.nansum(signs, axis=1), counted, out=np.full(len(signs), np.nan), where=counted > 0)
-    by_loss = by_loss or judged_by_loss(run)
+    by_loss = by_loss or judged_by_loss(run.experiment)
     window = 0 if run.batches is None else SETTLED
     if run.optimum is None:
         steps = np.full(len(ratio), np.nan)
@@ -53,8 +54,6 @@ def summarize(run: Run, tolerance: float = 0.01, by_loss: bool = False) -> Summa
     return Summary(ratio, same, np.asarray(steps), by_loss)
 
 
-def judged_by_loss(run: Run) -> bool:
-    """Whether the distance to the optimum says little about this run, or means another thing than for its raw twin."""
-    experiment = run.experiment
-    return (INPUTS[experiment.inputs].real or run.optimum_bias is not None
-            or experiment.treatment in ("standardize", "whiten", "batch_norm", "layer_norm", "rms_norm"))
+def judged_by_loss(experiment: Experiment) -> bool:
+    """Whether the distance to the optimum says little about such a run, or means another thing than for a raw twin."""
+    return INPUTS[experiment.inputs].real or experiment.bias or experiment.treatment not in ("none", "center")

@@ -29,15 +29,9 @@ def is_swept(specs: tuple[Experiment, ...], sizes: list[int], replicates: int) -
 
 
 def swept(specs: tuple[Experiment, ...], sizes: list[int], replicates: int) -> list[BatchSweep]:
-    """One sweep a twin, judged alike: if one needs the excess loss, both are. Shared by all visitors."""
-    return _sweeps().get((specs, tuple(sizes), replicates), lambda: _swept(specs, sizes, replicates))
-
-
-def _swept(specs: tuple[Experiment, ...], sizes: list[int], replicates: int) -> list[BatchSweep]:
-    sweeps = [batching.sweep_batch_sizes(spec, sizes, replicates) for spec in specs]
-    by_loss = any(sweep.by_loss for sweep in sweeps)
-    return [sweep if sweep.by_loss == by_loss else batching.sweep_batch_sizes(spec, sizes, replicates, by_loss)
-            for spec, sweep in zip(specs, sweeps, strict=True)]
+    """One sweep a twin, judged alike. Shared by all visitors."""
+    return _sweeps().get((specs, tuple(sizes), replicates),
+                         lambda: batching.sweep_batch_sizes(specs, sizes, replicates))
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_QUERY, show_spinner=False)

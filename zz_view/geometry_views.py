@@ -56,7 +56,7 @@ def _moved() -> Cache[Run]:
 def measured(experiment: Experiment, shift: float, flip: bool = False) -> tuple[Summary, Curvature]:
     run = moved_run(experiment, shift, flip)
     # moved and flipped data no longer tell their treatment: all are judged as the run itself is
-    return summarize(run, by_loss=judged_by_loss(runs.get(experiment))), geometry.curvature_of(run)
+    return summarize(run, by_loss=judged_by_loss(experiment)), geometry.curvature_of(run)
 
 
 def moved(experiment: Experiment, shift: float) -> tuple[Run, Summary, Curvature]:

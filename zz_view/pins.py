@@ -121,7 +121,7 @@ def measured(experiment: Experiment) -> Measured:
 
 
 def _measure(run: Run) -> Measured:
-    found, by_loss = summarize(run), judged_by_loss(run)
+    found, by_loss = summarize(run), judged_by_loss(run.experiment)
     with_loss = found if by_loss else summarize(run, by_loss=True)
     plane, kept = run.weights.shape[-1] > 1, thinned(len(run.step_index), KEPT_POINTS)
     return Measured(float(found.path_ratio[0]), float(found.same_sign[0]),

@@ -7,9 +7,9 @@ import numpy as np
 
 from zz_core.costs import CALL, PASS, PRODUCT, Cost, cost, slowness
 from zz_core.experiment import Experiment
-from zz_core.inputs import INPUTS
 from zz_core.losses import LOSSES
 from zz_core.stepping import BLOCK_BYTES
+from zz_core.summary import judged_by_loss
 from zz_core.sweep.grid import Grid
 from zz_core.sweep.measuring import group_size
 from zz_core.sweep.task import Task
@@ -62,16 +62,11 @@ def _measuring_seconds(experiment: Experiment, replicates: int) -> float:
     gradient = batch * (6 * PASS + evaluation + (2 * PRODUCT + gathered) * parameters) * (1 + 3 * treatment.per_batch)
     passes = (40 * columns + 80) * PASS
     loss = 0.0
-    if _judged_by_loss(experiment):
+    if judged_by_loss(experiment):
         loss = (columns * (PRODUCT * columns + 3 * PASS) if quadratic else
                 rows * (PRODUCT * columns + 1.5 * evaluation + 2 * PASS))
     each = 150 * CALL + 30 * CALL * steps / block + steps * (gradient + passes + loss)
     return slowness() * (1500 * CALL + 30 * PASS * rows * columns + replicates * each)
-
-
-def _judged_by_loss(experiment: Experiment) -> bool:
-    """Whether `summary.judged_by_loss` will say so of the run: then the loss of every step is evaluated."""
-    return INPUTS[experiment.inputs].real or experiment.bias or experiment.treatment not in ("none", "center")
 
 
 def largest_fitting(grid: Grid, seconds: float) -> Grid | None:

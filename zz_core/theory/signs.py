@@ -1,13 +1,13 @@
 """How likely all weights of a gradient share one sign: what averaging over a batch can change, and what it cannot."""
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
 EDGE = 9.0  # standard deviations kept of a normal variable: 1e-19 of it lies beyond
 NODES = 2001
 STEP = 0.25  # of the trapezoid rule, in standard deviations of what a node leaves random
-_erfc = np.frompyfunc(math.erfc, 1, 1)
+DENSITY = 2048  # of the table of Φ
 
 
 def same_sign_probability(dimensions: int, correlation: float, drift: float = 0.0) -> float:
@@ -138,7 +138,21 @@ def _shifted_cdf(x: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 
 def _normal_cdf(t: np.ndarray) -> np.ndarray:
-    return 0.5 * _erfc(t / -math.sqrt(2)).astype(float)
+    """Φ(t), off by less than 1e-15: cubic interpolation of a table, ten times faster than math.erfc for each value."""
+    values, slopes = _cdf_table()
+    place = (np.clip(t, -EDGE, EDGE) + EDGE) * DENSITY
+    node = np.minimum(place.astype(np.intp), len(values) - 2)
+    x, low, slope, end = place - node, values[node], slopes[node], slopes[node + 1]
+    rise = values[node + 1] - low
+    return low + x * (slope + x * (3 * rise - 2 * slope - end + x * (slope + end - 2 * rise)))
+
+
+@cache
+def _cdf_table() -> tuple[np.ndarray, np.ndarray]:
+    """Φ and its slope by node, at DENSITY nodes a standard deviation up to EDGE on both sides."""
+    t = np.arange(-EDGE * DENSITY, EDGE * DENSITY + 1) / DENSITY
+    values = np.array([0.5 * math.erfc(each / -math.sqrt(2)) for each in t])
+    return values, np.exp(-0.5 * t * t) / (math.sqrt(2 * math.pi) * DENSITY)
 
 
 def _check_dimensions(dimensions: int) -> None:
