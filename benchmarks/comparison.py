@@ -13,7 +13,7 @@ from zz_core import Experiment, Run, simulate
 from zz_core.network import NetworkExperiment, NetworkRun, train, training
 from zz_core.stability import absolute_rate
 from zz_core.stepping import draw_batches, kept_draws
-from zz_core.task import build_task
+from zz_core.task import build_task, kept_task
 
 CLOSE = 1e-9  # largest difference of two results that agree
 PART = "a part of ours"
@@ -62,17 +62,22 @@ class Comparison:
                 "remark": "; ".join(filter(None, (peer.remark, scaling)))}
 
 
+def forget() -> None:
+    """Nothing is kept from the run before."""
+    kept_draws.cache_clear()
+    kept_task.cache_clear()
+
+
 def run_of(task: Experiment | NetworkExperiment, replicates: int) -> Run | NetworkRun:
     """Our run of the task, with nothing kept from the one before: what is timed."""
-    kept_draws.cache_clear()
+    forget()
     return simulate(task, replicates) if isinstance(task, Experiment) else train(task, replicates, data=regression())
 
 
 def set_up(task: Experiment, replicates: int) -> None:
     """What our run makes first and the peers are given: the data, their optimum, the rate and the draws."""
-    made = build_task(task)
-    absolute_rate(task, made)
-    kept_draws.cache_clear()
+    forget()
+    absolute_rate(task, build_task(task))
     if not task.full_batch:
         draw_batches(task, task.rows, replicates)
 

@@ -3,12 +3,12 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.comparison import forget
 from benchmarks.timing import seconds
 from zz_core import Experiment, simulate
 from zz_core.costs import cost
 from zz_core.experiment import CHOICES
 from zz_core.inputs import INPUTS
-from zz_core.stepping import kept_draws
 
 RUNS = 100
 LONGEST = 3.0  # predicted seconds
@@ -58,7 +58,7 @@ def measure(rounds: int) -> dict[str, object]:
         except ValueError:  # no stability limit
             continue
         repeats = rounds if predicted < 0.1 else 1
-        measured = min(seconds(lambda e=experiment, r=replicates: (kept_draws.cache_clear(), simulate(e, r)))
+        measured = min(seconds(lambda e=experiment, r=replicates: (forget(), simulate(e, r)))
                        for _ in range(repeats))
         if (run.diverged_at < 0).any():  # else it stopped early, which cannot be foreseen
             found.append((predicted, measured, f"{experiment.to_query()} x {replicates}"))

@@ -13,6 +13,7 @@ from zz_core import Experiment, simulate
 from zz_core.costs import cost, largest_steps
 from zz_core.experiment import BOUNDS, CHOICES
 from zz_core.simulation import MAX_HISTORY_BYTES, history_bytes
+from zz_core.task import kept_task
 
 PLENTY = 2**60
 
@@ -29,6 +30,7 @@ def test_bytes_are_those_of_the_run_within_a_factor_of_3(seed):
     [(experiment, replicates)] = random_runs(np.random.default_rng(seed), count=1, longest=0.1)
     try:
         simulate(experiment)  # what is imported, read and cached once is no run's own
+        kept_task.cache_clear()
         tracemalloc.start()
         run = simulate(experiment, replicates)
         peak = tracemalloc.get_traced_memory()[1]

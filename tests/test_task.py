@@ -387,3 +387,14 @@ def test_rounding_errors_of_layer_norm_are_no_direction_to_fit():
     """The rows add up to zero but for rounding: fitted along their sum, the weights came out at 4e11."""
     task = task_of(activation="elu", input_std=100.0, dimensions=3, samples=5, treatment="layer_norm")
     assert abs(task.optimum.sum()) < 1e-9 * np.abs(task.optimum).max()
+
+
+def test_a_small_task_is_kept_whatever_trains_it_and_nobody_can_change_it():
+    task = build_task(Experiment(noise=0.2))
+    assert build_task(Experiment(noise=0.2, optimizer="adam", batch_size=8, steps=9, seed=3)) is task
+    assert build_task(Experiment(noise=0.3)) is not task
+    with pytest.raises(ValueError, match="read-only"):
+        task.inputs[0] = 0.0
+    given = np.ones((5, 2))
+    build_task(Experiment(samples=5), (given, None))
+    given[0] = 2.0  # the caller's own

@@ -5,7 +5,6 @@ e = w - w*: P² numbers instead of B samples. They are added up for all steps be
 all replicates of all batch sizes and twins, each of which alone would spend its time on calls into NumPy.
 """
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -36,19 +35,15 @@ def simulate_together(experiments: Sequence[Experiment], replicates: int) -> lis
 
     Meant for experiments that differ in batch size and treatment: only those that share their draws share a loop.
     """
-    tasks: dict[Experiment, Task] = {}
     groups: dict[tuple, dict[int, tuple[Experiment, Task]]] = {}
     runs: dict[int, Run] = {}
     for k, each in enumerate(experiments):
         if not joins(each):
             runs[k] = simulate(each, replicates)
             continue
-        alike = replace(each, batch_size=1)
-        if alike not in tasks:
-            tasks[alike] = build_task(alike)
         # with replacement, the draws of a smaller batch are the first of a larger one's
         draws = each.seed, each.rows, each.steps, "all" if each.sampling == "replacement" else each.batch_size
-        groups.setdefault((*draws, each.dimensions + each.bias), {})[k] = each, tasks[alike]
+        groups.setdefault((*draws, each.dimensions + each.bias), {})[k] = each, build_task(each)
     for group in groups.values():
         runs |= zip(group, _run(list(group.values()), replicates), strict=True)
     return [runs[k] for k in range(len(experiments))]

@@ -1,16 +1,22 @@
 """The task of an experiment: inputs, targets, and the weights that solve it."""
+from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from zz_core.activations import ACTIVATIONS, sigmoid
-from zz_core.experiment import Experiment
+from zz_core.experiment import DEFAULTS, Experiment
 from zz_core.inputs import INPUTS
 from zz_core.losses import LOSSES, Loss
 from zz_core.treatments import TREATMENTS, Treated
 
 NEWTON_STEPS = 200
 RANK = 1e-12  # singular values below this share of the largest are rounding errors: layer_norm leaves some of 1e-14
+# The fields that say how a task is trained, not what it is
+TRAINING = {name: DEFAULTS[name] for name in ("optimizer", "learning_rate", "rate_unit", "momentum", "decay", "damping",
+                                              "batch_size", "sampling", "schedule", "steps", "seed")}
+KEPT_VALUES, KEPT_TASKS = 2**15, 64  # inputs of at most 256 KiB, so many of them
 FLAT = 1e-8  # a smaller curvature, of at most 1/4, is that of a minimum at infinity, or as good as there
 
 
@@ -35,10 +41,26 @@ class Task(NamedTuple):
 def build_task(experiment: Experiment, data: tuple[np.ndarray, np.ndarray | None] | None = None,
                start: np.ndarray | None = None) -> Task:
     """The task that `experiment` describes; `data` = (X, y or None) replaces its inputs (and targets), `start` (D,) the
-    weights that it starts from.
+    weights that it starts from. Small tasks without these are kept for the next runs, and read-only.
 
     Raises ValueError where `data` does not fit the experiment.
     """
+    if data is None and start is None and experiment.rows * experiment.dimensions <= KEPT_VALUES:
+        return kept_task(replace(experiment, **TRAINING))
+    return _built(experiment, data, start)
+
+
+@lru_cache(maxsize=KEPT_TASKS)
+def kept_task(experiment: Experiment) -> Task:
+    task = _built(experiment, None, None)
+    for array in (*task, *task.treated):
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
+    return task
+
+
+def _built(experiment: Experiment, data: tuple[np.ndarray, np.ndarray | None] | None,
+           start: np.ndarray | None) -> Task:
     treatment, loss = TREATMENTS[experiment.treatment], LOSSES[experiment.loss]
     raw, labels = _inputs(experiment) if data is None else _given(experiment, *data)
     direction = _mean_direction(experiment, raw, given=data is not None)
