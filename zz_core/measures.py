@@ -113,7 +113,7 @@ def cut_tail(path: np.ndarray, optimum: np.ndarray, tolerance: float = 1e-3) -> 
 
 def _lengths(vectors: np.ndarray) -> np.ndarray:
     # unlike vecdot quick for few components, too; in C order, so that sums over it do not depend on how paths are held
-    return np.sqrt(np.einsum("...i,...i->...", vectors, vectors, order="C"))
+    return np.asarray(np.sqrt(np.einsum("...i,...i->...", vectors, vectors)), order="C")
 
 
 def _per_path(measure, path: np.ndarray) -> np.ndarray | float:
@@ -142,7 +142,8 @@ def path_efficiency(path: np.ndarray) -> np.ndarray | float:
         steps = np.where(good[..., 1:, None], np.diff(path, axis=-2), 0.0)
     lengths = _lengths(steps)
     kept = lengths > ZERO * lengths.max(axis=-1, keepdims=True, initial=0.0)  # as `_per_path`, all paths at once
-    straight = np.linalg.norm(np.where(kept[..., None], steps, 0.0).sum(axis=-2), axis=-1)
+    last = np.maximum(good.sum(axis=-1) - 1, 0)[..., None, None]
+    straight = _lengths((np.take_along_axis(path, last, axis=-2) - path[..., :1, :])[..., 0, :])
     length = np.where(kept, lengths, 0.0).sum(axis=-1)
     return np.minimum(np.divide(straight, length, out=np.full(length.shape, np.nan), where=length > 0), 1.0)[()]
 

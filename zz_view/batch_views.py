@@ -1,12 +1,13 @@
 """The pictures of the Batch averaging page, each with the words that go with it."""
 from dataclasses import replace
+from statistics import median
 
 import numpy as np
 import streamlit as st
 
 from zz_core import Experiment, Run, batching, prediction
 from zz_core.batching import BatchSweep, MixedShares
-from zz_core.measures import quartiles, unanimous_by_chance
+from zz_core.measures import unanimous_by_chance
 from zz_core.planes import allowed_wedge, plane_of
 from zz_view import page
 from zz_view.board import Chart, board
@@ -50,7 +51,7 @@ def expected_shares(spec: Experiment, sizes: list[int]) -> tuple[dict[str, np.nd
 
 def ends(values: np.ndarray, words=page.two_digits, mark: str = "") -> str:
     """The medians of values (K, R) at one sample a step and at the full batch, in words."""
-    first, last = quartiles(values[[0, -1]])[1]
+    first, last = (median([each for each in row if each == each] or [np.nan]) for row in values[[0, -1]].tolist())
     if np.isinf(first) and np.isinf(last):
         return f"{mark}{words(last)}{mark}"
     if mark:
