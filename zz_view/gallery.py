@@ -6,6 +6,7 @@ import streamlit as st
 from zz_view import assets, controls, presets
 
 FIRST, LATER = 0.1, 0.4  # seconds of running before the cards are sent, the first time and after
+ADDRESSES = {key: preset.address for key, preset in presets.PRESETS.items()}
 _component = assets.component("gallery", '<div class="zz-gallery"></div>', "gallery.css", "gallery.js",
                               isolate_styles=False)
 
@@ -31,7 +32,8 @@ def draw(prose: dict[str, str]) -> None:
 def _make_some(seconds: float) -> None:
     """Make missing previews until the time is up; at least one, so that asking again comes to an end."""
     end = time.monotonic() + seconds
-    for key in [key for key in presets.PRESETS if key not in presets.ready()]:
+    made = presets.ready()
+    for key in [key for key in presets.PRESETS if key not in made]:
         presets.preview(key)
         if time.monotonic() > end:
             return
@@ -42,7 +44,7 @@ def _groups() -> list[dict]:
 
     def card(key: str, preset: presets.Preset) -> dict:
         found = made.get(key)
-        return {"key": key, "name": preset.name, "look": preset.look, "href": preset.address,
+        return {"key": key, "name": preset.name, "look": preset.look, "href": ADDRESSES[key],
                 "svg": found and found.svg, "measured": found and f"{found.measured}."}
 
     return [{"title": title, "cards": [card(key, preset) for key, preset in group.items()]}
