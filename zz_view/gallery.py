@@ -1,12 +1,12 @@
 """The gallery: all presets as cards, whose pictures appear as the server has run them."""
 import time
+from functools import lru_cache
 
 import streamlit as st
 
 from zz_view import assets, controls, presets
 
 FIRST, LATER = 0.1, 0.4  # seconds of running before the cards are sent, the first time and after
-ADDRESSES = {key: preset.address for key, preset in presets.PRESETS.items()}
 _component = assets.component("gallery", '<div class="zz-gallery"></div>', "gallery.css", "gallery.js",
                               isolate_styles=False)
 
@@ -23,10 +23,8 @@ def draw(prose: dict[str, str]) -> None:
         st.switch_page(file, query_params=query)
     _make_some(LATER if st.session_state.get("_gallery_seen") else FIRST)
     st.session_state["_gallery_seen"] = True
-    _component(key="gallery", data={
-        "groups": _groups(), "within": controls.in_dashboard(),
-        "prose": [[title, text.split("\n\n")] for title, text in prose.items()]}, on_open_change=_open,
-               on_more_change=lambda: None)
+    data = _data(frozenset(presets.ready().items()), controls.in_dashboard(), tuple(prose.items()))
+    _component(key="gallery", data=data, on_open_change=_open, on_more_change=lambda: None)
 
 
 def _make_some(seconds: float) -> None:
@@ -39,16 +37,19 @@ def _make_some(seconds: float) -> None:
             return
 
 
-def _groups() -> list[dict]:
-    made = presets.ready()
+@lru_cache(4)  # once all pictures are made, it is the same at every change
+def _data(ready: frozenset[tuple[str, presets.Preview]], within: bool, prose: tuple[tuple[str, str], ...]) -> bytes:
+    made = dict(ready)
 
     def card(key: str, preset: presets.Preset) -> dict:
         found = made.get(key)
-        return {"key": key, "name": preset.name, "look": preset.look, "href": ADDRESSES[key],
+        return {"key": key, "name": preset.name, "look": preset.look, "href": preset.address,
                 "svg": found and found.svg, "measured": found and f"{found.measured}."}
 
-    return [{"title": title, "cards": [card(key, preset) for key, preset in group.items()]}
-            for title, group in presets.GROUPS.items()]
+    groups = [{"title": title, "cards": [card(key, preset) for key, preset in group.items()]}
+              for title, group in presets.GROUPS.items()]
+    return assets.sent({"groups": groups, "within": within,
+                        "prose": [[title, text.split("\n\n")] for title, text in prose]})
 
 
 def _open() -> None:
