@@ -4,12 +4,11 @@ The server imports this file once when it starts, and runs it as a script for ev
 """
 from zz_view import one_thread  # noqa: F401  # isort: skip  (sets what NumPy reads when it is imported)
 
-import gc
 import logging
 
 import streamlit as st
 
-from zz_view import controls, hosting, present
+from zz_view import controls, hosting, menus, present
 from zz_view.hosting import meters
 
 ZIG_ZAG = ('<path d="M2 20 9 6l4 9 3-7 6 8" fill="none" stroke="#7a68d8" stroke-width="2.5" stroke-linecap="round" '
@@ -50,17 +49,10 @@ def sections() -> dict[str, list[st.Page]]:
     }
 
 
-@st.cache_resource(show_spinner=False)
-def freeze_imports() -> None:
-    """Once per process: Streamlit collects garbage after every run, and the imported modules are most of the work."""
-    gc.collect()
-    gc.freeze()
-
-
 def visit(told: dict[str, str]) -> None:
     """One run for one visitor: the controls, then the page, whose name is put into `told`."""
     st.set_page_config(page_icon=ICON, layout="wide")  # first, or the browser fetches each page's icon from afar
-    page = st.navigation(sections(), position="top")
+    page = st.navigation(menus.fresh(sections), position="top")
     told["page"] = page.url_path or "overview"
     st.set_page_config(page_title=f"{page.title} · Zig-Zag Lab")
     st.logo(LOGO, size="large")
@@ -72,7 +64,7 @@ def visit(told: dict[str, str]) -> None:
     page.run()
     controls.check_page_params()
     controls.finish_reset()
-    freeze_imports()
+    hosting.freeze_imports()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ columns = min(wanted, steps, max(1, MOST_CELLS // dimensions))
 start = min(first - 1, steps - columns)
 window = slice(start, start + columns)
 
-found = {name: sign_series.signs(run.experiment, kind, run) for name, run in pair.items()}
+found = {name: sign_series.signs(run, kind) for name, run in pair.items()}
 with head:
     page.header("Why do all the weights move together?", sign_series.answer(pair[names[0]], found, kind))
     runs.warn_of_divergence(pair)

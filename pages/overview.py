@@ -54,7 +54,7 @@ page.numbers([
     page.Number(f"Steps to {goal}, full batch", page.count(sums[2].steps[0]),
                 f"{twin} {page.count(sums[3].steps[0])}")])
 
-scenes.scenes(scenes.story(four, names, each))
+scenes.scenes(scenes.Story(raw, twin, each, tuple(four.values()), tuple(sums)))
 st.header("Four sentences to take away", anchor=False)
 measured = Measured(raw, twin, each, *(tuple(float(s[k][0]) for s in sums) for k in range(3)),
                     tuple(condition(eigenvalues(run.experiment, run.task)) for run in list(four.values())[:2]),

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 
 def boards(app: AppTest) -> list[dict]:
-    return [json.loads(board.proto.json) for board in app.main.get("bidi_component")]
+    return [json.loads(board.proto.bytes or board.proto.json) for board in app.main.get("bidi_component")]
 
 
 def figures(app: AppTest) -> list[dict]:

@@ -285,7 +285,7 @@ def test_nonsense_from_a_browser_changes_nothing(nonsense):
 
 
 def component(app: AppTest, wanted: str) -> dict | None:
-    found = [json.loads(each.proto.json) for each in app.main.get("bidi_component")]
+    found = [json.loads(each.proto.json or each.proto.bytes) for each in app.main.get("bidi_component")]
     return next((each for each in found if wanted in each), None)
 
 

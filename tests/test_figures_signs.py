@@ -170,7 +170,7 @@ def test_the_table_repeats_the_scalar_and_sums_up_what_it_leaves_out():
 
 def test_a_run_is_counted_until_it_arrives():
     run = simulate(Experiment(treatment="center"))
-    found = sign_series.signs(run.experiment, "batch", run)
+    found = sign_series.counted(run, "batch")
     assert 0 < found.arrived < 200 and found.counted == found.arrived
     expected = measures.unanimous(run.gradients()[0, : found.arrived])
     np.testing.assert_array_equal(found.same[: found.arrived], expected)
@@ -186,16 +186,16 @@ def test_flips_count_the_changes_of_the_one_shared_number():
 
 def test_a_run_that_starts_at_its_target_has_not_arrived_but_says_nothing():
     run = simulate(Experiment(distance=0.0, steps=20))
-    found = sign_series.signs(run.experiment, "sample", run)
+    found = sign_series.counted(run, "sample")
     assert found.arrived is None and found.counted == 0 and np.isnan(found.share)
     assert sign_series.answer(run, {"raw": found, "zero-centered": found}, "sample").startswith("No step")
 
 
 def test_long_runs_are_counted_in_chunks(monkeypatch):
     run = simulate(Experiment(dimensions=3, noise=0.3, batch_size=4, steps=50))
-    whole = sign_series.signs.__wrapped__(run.experiment, "update", run)
+    whole = sign_series.counted(run, "update")
     monkeypatch.setattr(sign_series, "CHUNK_VALUES", 100)
-    parts = sign_series.signs.__wrapped__(run.experiment, "update", run)
+    parts = sign_series.counted(run, "update")
     np.testing.assert_array_equal(parts.same, whole.same)
     np.testing.assert_array_equal(parts.slopes, whole.slopes)
 

@@ -5,6 +5,7 @@ dashboard serves scripts at an address that holds their digest instead. A page t
 sends them along.
 """
 import hashlib
+import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,12 @@ def component(name: str, html: str, css: str, *scripts: str, isolate_styles: boo
     """A component of Streamlit's with the style and the scripts of these files; the last has the default export."""
     return st.components.v2.component(f"zigzag_{name}", html=html, css=text(css), isolate_styles=isolate_styles,
                                       js=_fetching(scripts) if _served else text(*scripts))
+
+
+def sent(data: dict) -> bytes:
+    """A component's data as JSON, which its script parses. Of a dictionary Streamlit would make JSON twice, the second
+    time sorted, only to see whether it has changed."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def route() -> Route:

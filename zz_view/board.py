@@ -61,13 +61,13 @@ def board(charts: Sequence[Chart], key: str, words: Sequence[str] | None = None,
     """
     last = (len(words) if words else positions) - 1
     placing = {} if on_place is None else {"on_place_change": on_place}
-    _component(charts, key, bool(words), narrowest)(key=key, height="content", **placing, data={
+    _component(charts, key, bool(words), narrowest)(key=key, height="content", **placing, data=assets.sent({
         "group": group, "last": last, "words": None if words is None else list(words), "narrowest": narrowest,
         "charts": [{"key": chart.key, "alt": chart.alt, "marks": list(chart.marks), "link": chart.link,
                     "handles": chart.handles,
                     "figure": {"data": _plain(chart.figure["data"]), "layout": _plain(
                         {name: part for name, part in chart.figure["layout"].items() if name != "template"})}}
-                   for chart in charts]})
+                   for chart in charts]}))
 
 
 def _component(charts: Sequence[Chart], key: str, player: bool, narrowest: int) -> Callable:

@@ -58,7 +58,8 @@ def _sidebar(thrifty: bool = False) -> dict[str, Value]:
     st.session_state.update(st.session_state.pop("_fresh", {}))
     asked = st.query_params.to_dict()  # before the first bound control cleans the URL
     _remember_page_params(asked)
-    before = {name: _value_before(name, asked) for name in DEFAULTS}
+    kept = st.session_state.to_dict()  # whole, in the time of three look-ups
+    before = {name: kept[name] if name in kept else _asked(name, asked) for name in DEFAULTS}
     st.session_state.setdefault(TYPED, not all(on_track(name, before[name]) for name in TRACKS))
     reasons, values = _ignored(before), {}
     with st.sidebar:
@@ -84,10 +85,8 @@ def _sidebar(thrifty: bool = False) -> dict[str, Value]:
     return values
 
 
-def _value_before(name: str, asked: dict[str, str]) -> Value:
-    """A field's value before its control is drawn, which on a first visit only the URL knows."""
-    if name in st.session_state:
-        return st.session_state[name]
+def _asked(name: str, asked: dict[str, str]) -> Value:
+    """A field's value before its control is drawn for the first time, which only the URL knows."""
     try:
         return parse(name, asked[name]) if name in asked else DEFAULTS[name]
     except ValueError:

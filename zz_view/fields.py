@@ -1,5 +1,6 @@
 """The sidebar's table: for each field of Experiment its place, its steps, and what it does to the zig-zag in words."""
 from collections.abc import Mapping
+from functools import cache
 
 from zz_core.activations import ACTIVATIONS
 from zz_core.experiment import BOUNDS, CHOICES, FIELD_TYPES
@@ -95,6 +96,7 @@ def label(name: str) -> str:
     return name.removeprefix("net_").removeprefix("own_").replace("_", " ").capitalize()
 
 
+@cache
 def help_text(name: str, ignored_because: str | None = None) -> str:
     """What a field does, what its options are, and why it does nothing at the moment."""
     parts = [HELP[name]]

@@ -1,5 +1,6 @@
 """The gallery: all presets as cards, whose pictures appear as the server has run them."""
 import time
+from functools import lru_cache
 
 import streamlit as st
 
@@ -22,31 +23,33 @@ def draw(prose: dict[str, str]) -> None:
         st.switch_page(file, query_params=query)
     _make_some(LATER if st.session_state.get("_gallery_seen") else FIRST)
     st.session_state["_gallery_seen"] = True
-    _component(key="gallery", data={
-        "groups": _groups(), "within": controls.in_dashboard(),
-        "prose": [[title, text.split("\n\n")] for title, text in prose.items()]}, on_open_change=_open,
-               on_more_change=lambda: None)
+    data = _data(frozenset(presets.ready().items()), controls.in_dashboard(), tuple(prose.items()))
+    _component(key="gallery", data=data, on_open_change=_open, on_more_change=lambda: None)
 
 
 def _make_some(seconds: float) -> None:
     """Make missing previews until the time is up; at least one, so that asking again comes to an end."""
     end = time.monotonic() + seconds
-    for key in [key for key in presets.PRESETS if key not in presets.ready()]:
+    made = presets.ready()
+    for key in [key for key in presets.PRESETS if key not in made]:
         presets.preview(key)
         if time.monotonic() > end:
             return
 
 
-def _groups() -> list[dict]:
-    made = presets.ready()
+@lru_cache(4)  # once all pictures are made, it is the same at every change
+def _data(ready: frozenset[tuple[str, presets.Preview]], within: bool, prose: tuple[tuple[str, str], ...]) -> bytes:
+    made = dict(ready)
 
     def card(key: str, preset: presets.Preset) -> dict:
         found = made.get(key)
         return {"key": key, "name": preset.name, "look": preset.look, "href": preset.address,
                 "svg": found and found.svg, "measured": found and f"{found.measured}."}
 
-    return [{"title": title, "cards": [card(key, preset) for key, preset in group.items()]}
-            for title, group in presets.GROUPS.items()]
+    groups = [{"title": title, "cards": [card(key, preset) for key, preset in group.items()]}
+              for title, group in presets.GROUPS.items()]
+    return assets.sent({"groups": groups, "within": within,
+                        "prose": [[title, text.split("\n\n")] for title, text in prose]})
 
 
 def _open() -> None:

@@ -95,39 +95,41 @@ def plane_marks(run: Run, picture: PlanePicture, rows: np.ndarray) -> list[dict]
 
 def step_words(runs: dict[str, Run], rows: np.ndarray) -> list[str]:
     """One sentence a row: what the step that starts there does in each run, and why. Steps count from 1."""
-    parts = [_run_words(name, run, rows) for name, run in runs.items()]
     last = len(next(iter(runs.values())).step_index) - 1
-    starts = [f"Step {row + 1}." if row < last else f"After {last} steps." for row in rows]
-    return [f"{start} " + " ".join(part[k] for part in parts) for k, start in enumerate(starts)]
+    starts = [f"Step {row + 1}." if row < last else f"After {last} steps." for row in rows.tolist()]
+    parts = (_run_words(name, run, rows) for name, run in runs.items())
+    return [" ".join(words) for words in zip(starts, *parts, strict=True)]
 
 
 def _run_words(name: str, run: Run, rows: np.ndarray) -> list[str]:
-    errors, updates = run.residuals()[0], run.updates()[0]
+    """One sentence a row, the last of which may be the run's last; columns at a time, since there are hundreds."""
+    updates, capital = run.updates()[0], name.capitalize()
+    steps = rows[rows < len(updates)]
+    updates = updates[steps]
     up, down = (counts.tolist() for counts in sign_counts(updates))
-    moving, there = (np.isfinite(values).all(axis=-1).tolist() for values in (updates, run.weights[0]))
-    last, dimensions, causes, words = len(updates), updates.shape[1], _causes(run, errors), []
-    for row in rows.tolist():
-        if row == last or not moving[row]:
-            words.append(f"The {name} run {'ends here' if there[row] else 'has diverged'}.")
-        else:
-            words.append(f"{name.capitalize()}: {causes[row]} {_moves(up[row], down[row], dimensions)}.")
-    return words
+    moving, there = (np.isfinite(values).all(axis=-1).tolist() for values in (updates, run.weights[0][rows]))
+    words = [f"{capital}: {cause} {_moves(rises, falls, updates.shape[1])}." if moves else None
+             for cause, rises, falls, moves in zip(_causes(run, steps), up, down, moving, strict=True)]
+    words += [None] * (len(rows) - len(steps))
+    return [said or f"The {name} run {'ends here' if is_there else 'has diverged'}."
+            for said, is_there in zip(words, there, strict=True)]
 
 
-def _causes(run: Run, errors: np.ndarray) -> list[str]:
-    """What each step (T, B) comes from; whole columns at a time, since a player has hundreds of steps."""
+def _causes(run: Run, steps: np.ndarray) -> list[str]:
+    """What each of these steps comes from."""
+    errors = run.residuals()[0][steps]
     if run.batches is None:
         return [f"all {errors.shape[1]} samples,"] * len(errors)
-    low, high = errors.min(axis=1).tolist(), errors.max(axis=1).tolist()
     if errors.shape[1] == 1:
-        return [f"sample {sample}, ∂L/∂f = {_signed(error)}:"
-                for sample, error in zip(run.batches[0, :, 0].tolist(), low, strict=True)]
-    return [f"{errors.shape[1]} samples, ∂L/∂f from {_signed(a)} to {_signed(b)}:"
-            for a, b in zip(low, high, strict=True)]
+        return [f"sample {sample}, ∂L/∂f = {error}:"
+                for sample, error in zip(run.batches[0, steps, 0].tolist(), _signed(errors[:, 0]), strict=True)]
+    return [f"{errors.shape[1]} samples, ∂L/∂f from {low} to {high}:"
+            for low, high in zip(_signed(errors.min(axis=1)), _signed(errors.max(axis=1)), strict=True)]
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2g}".replace("-", "−")
+def _signed(values: np.ndarray) -> list[str]:
+    """Each number with its sign, all written at once."""
+    return ("%+.2g " * len(values) % tuple(values.tolist())).replace("-", "−").split()
 
 
 def _moves(up: int, down: int, dimensions: int) -> str:

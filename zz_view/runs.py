@@ -2,6 +2,7 @@
 import re
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import lru_cache
 from typing import NoReturn
 
 import numpy as np
@@ -21,6 +22,7 @@ from zz_view.hosting.caches import Cache
 BUDGET_SECONDS, BUDGET_BYTES = 10.0, 128 * 2**20
 SMALL_BYTES = 8 * 2**20
 KEPT_BYTES, KEPT_LARGE_BYTES = 64 * 2**20, 256 * 2**20  # of runs, in memory for everyone
+KEPT_PREDICTIONS_BYTES = 16 * 2**20
 BAND_SEEDS, BAND_SHARE = 20, 0.8  # how many runs a band sums up, and the share of them that it holds
 # What the stability limit does not depend on: a dragged learning rate finds its limit in the cache.
 NOT_IN_THE_LIMIT = ("learning_rate", "rate_unit", "schedule", "sampling", "steps", "seed", "decay", "damping")
@@ -67,12 +69,12 @@ def _read_only(run: Run) -> Run:
 
 def prediction(run: Run) -> Prediction | None:
     """What the theory says of a run, or None where it covers none of its kind."""
-    return None if why_unpredicted(run) else _prediction(run.experiment, run)
+    return None if why_unpredicted(run) else _predictions().get(run.experiment, lambda: predict(run))
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_QUERY)
-def _prediction(experiment: Experiment, _run: Run) -> Prediction:
-    return predict(_run)
+@st.cache_resource(show_spinner=False)
+def _predictions() -> Cache[Prediction]:
+    return Cache("predictions", KEPT_PREDICTIONS_BYTES)
 
 
 def get_with_band(experiment: Experiment, replicates: int = 1) -> tuple[Run, np.ndarray | None]:
@@ -150,7 +152,7 @@ def limit(experiment: Experiment) -> float:
     return _limit(replace(experiment, **{name: DEFAULTS[name] for name in NOT_IN_THE_LIMIT}))
 
 
-@st.cache_resource(max_entries=512, show_spinner=False, hash_funcs=BY_QUERY)
+@lru_cache(512)  # Streamlit's would spell the experiment out at every look-up
 def _limit(experiment: Experiment) -> float:
     return stability_limit(experiment, build_task(experiment))
 

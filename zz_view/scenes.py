@@ -46,10 +46,6 @@ class Story(NamedTuple):
         return page.in_steps(self.sums[k].steps[0])
 
 
-def story(four: dict[str, Run], names: tuple[str, str], each: str) -> Story:
-    return Story(*names, each, tuple(four.values()), tuple(summarize_twins(*four.values())))
-
-
 def _one_sign(told: Story) -> Question:
     """Arrows: the gradients of single samples at the start."""
     draw = {told.raw: told.runs[0], told.twin: told.runs[1]}

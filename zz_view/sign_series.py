@@ -9,14 +9,15 @@ import numpy as np
 import streamlit as st
 
 from zz_core import Run, measures
-from zz_core.experiment import Experiment
 from zz_core.neuron import build_neuron
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.treatments import TREATMENTS
+from zz_view.hosting.caches import Cache
 from zz_view.page import percent
 
 VECTORS = {"sample": "sample gradient", "batch": "batch gradient", "update": "update"}
 CHUNK_VALUES = 2**21  # of inputs at a time: the gradients of a long run are never held all at once
+KEPT_BYTES = 16 * 2**20  # of signs, in memory for everyone
 ARRIVED = 1e-3  # of the distance at the start, where every page stops measuring a path
 
 
@@ -84,19 +85,30 @@ def arrival(run: Run) -> int | None:
     return int(step) if 0 < step < np.inf else None
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Experiment: lambda spec: tuple(spec.to_query().items())})
-def signs(experiment: Experiment, kind: str, _run: Run) -> Signs:
-    """The signs of a whole run, `experiment` being its spec; counted until it arrives or diverges."""
-    arrived = arrival(_run)
-    same, slopes = np.full(experiment.steps, np.nan), np.zeros(experiment.steps)
-    width = max(1, CHUNK_VALUES // (experiment.batch_size * _run.inputs.shape[1]))
-    last = experiment.steps if arrived is None else arrived
+def signs(run: Run, kind: str) -> Signs:
+    """The signs of a whole run, kept for everyone: the arrays are read-only."""
+    return _kept().get((run.experiment, kind), lambda: counted(run, kind))
+
+
+@st.cache_resource(show_spinner=False)
+def _kept() -> Cache[Signs]:
+    return Cache("signs", KEPT_BYTES)
+
+
+def counted(run: Run, kind: str) -> Signs:
+    """The signs of a whole run, counted until it arrives or diverges."""
+    arrived, steps = arrival(run), run.experiment.steps
+    same, slopes = np.full(steps, np.nan), np.zeros(steps)
+    width = max(1, CHUNK_VALUES // (run.experiment.batch_size * run.inputs.shape[1]))
+    last = steps if arrived is None else arrived
     for start in range(0, last, width):
         stop = min(start + width, last)
         with np.errstate(all="ignore"):  # NaN after a divergence
-            same[start:stop] = measures.unanimous(vectors_of(_run, kind, start, stop))
-            slopes[start:stop] = np.sign(_first_of_batch(part(_run, start, stop)).residuals()[0, :, 0])
-    return Signs(same, np.nan_to_num(slopes), arrived)
+            same[start:stop] = measures.unanimous(vectors_of(run, kind, start, stop))
+            slopes[start:stop] = np.sign(_first_of_batch(part(run, start, stop)).residuals()[0, :, 0])
+    found = Signs(same, np.nan_to_num(slopes), arrived)
+    same.flags.writeable = found.slopes.flags.writeable = False
+    return found
 
 
 def _superscript(exponent: int) -> str:

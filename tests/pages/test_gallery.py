@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "pages" / "gallery.py"
 
 def cards(app) -> list[dict]:
     (component,) = app.main.get("bidi_component")
-    return [card for group in json.loads(component.proto.json)["groups"] for card in group["cards"]]
+    return [card for group in json.loads(component.proto.bytes)["groups"] for card in group["cards"]]
 
 
 def test_every_preset_has_its_card_with_a_link_and_a_sentence():
@@ -38,7 +38,7 @@ def test_the_page_does_not_wait_for_all_pictures(monkeypatch):
 
 def test_the_page_s_prose_is_folded_below_the_cards():
     (component,) = open_page(PAGE).main.get("bidi_component")
-    prose = dict(json.loads(component.proto.json)["prose"])
+    prose = dict(json.loads(component.proto.bytes)["prose"])
     assert list(prose) == ["How to read the small pictures", "How to share one"]
     # it is shown as it stands, without Markdown
     assert all(text and not set("*_`#[") & set(text) for texts in prose.values() for text in texts)
@@ -46,7 +46,7 @@ def test_the_page_s_prose_is_folded_below_the_cards():
 
 def test_without_the_dashboard_the_cards_are_plain_links():
     (component,) = open_page(PAGE).main.get("bidi_component")
-    assert json.loads(component.proto.json)["within"] is False
+    assert json.loads(component.proto.bytes)["within"] is False
 
 
 def adopting_page():

@@ -81,26 +81,27 @@ def steps_to(eigenvalues: np.ndarray, components: np.ndarray, rate: float, toler
     with np.errstate(divide="ignore"):  # x = 1 is gone after one step
         logs = 2 * np.log1p(np.where(x < 1, -x, x - 2))  # of (1 - x)², also for x near 0 and near 2
 
-    def remaining(t: int) -> tuple[float, bool]:
-        """The squared error after t steps, and whether the next step lowers it."""
-        with np.errstate(over="ignore"):
-            left = share * np.exp(t * logs)
-        return float(left.sum()), bool((left * x * (x - 2)).sum() < 0)
+    slope = x * (x - 2)
+
+    def remaining(t: int) -> np.ndarray:
+        """The parts of the squared error after t steps."""
+        return share * np.exp(t * logs)
 
     def settled(t: int) -> bool:
-        # The sum is convex in t: where it has stopped falling, nothing is gained by going on. So this holds from some
-        # step on, and bisection is right for rates that diverge as well.
-        left, falling = remaining(t)
-        return left <= tolerance**2 or not falling
+        # The sum is convex in t: where the next step no longer lowers it, nothing is gained by going on. So this holds
+        # from some step on, and bisection is right for rates that diverge as well.
+        left = remaining(t)
+        return left.sum() <= tolerance**2 or not left @ slope < 0
 
-    high = 1
-    while not settled(high):
-        high *= 2
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if settled(middle) else (middle, high)
-    return float(high) if remaining(high)[0] <= tolerance**2 else math.inf
+    with np.errstate(over="ignore"):
+        high = 1
+        while not settled(high):
+            high *= 2
+        low = high // 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if settled(middle) else (middle, high)
+        return float(high) if remaining(high).sum() <= tolerance**2 else math.inf
 
 
 def zigzag_length(condition_number: Values, along: Values, across: Values) -> Values:

@@ -33,8 +33,8 @@ function build(root, { groups, prose }) {
   for (const section of prose) fold(root, section);
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".zz-gallery");
+export default function ({ data: bytes, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".zz-gallery"), data = JSON.parse(new TextDecoder().decode(bytes));
   if (!root.zzCards) build(root, data);
   let missing = 0;
   for (const card of data.groups.flatMap(group => group.cards)) {

@@ -93,8 +93,10 @@ def angle_figure(sweep: AngleSweep, color: str, cone_name: str, title: str, heig
 def quartiles(values: np.ndarray) -> np.ndarray:
     """Quartiles (3, A) over the runs (A, R) that have a length; NaN where none has."""
     result = np.full((3, len(values)), np.nan)
-    some = np.isfinite(values).any(axis=1)
-    if some.any():
+    known = np.isfinite(values)
+    every, some = known.all(axis=1), known.any(axis=1)
+    result[:, every] = np.percentile(values[every], [25, 50, 75], axis=1)
+    if (some := some & ~every).any():  # nanpercentile goes row by row, thirty times as slow
         result[:, some] = np.nanpercentile(values[some], [25, 50, 75], axis=1)
     return result
 
@@ -108,18 +110,19 @@ def place_names(curves: dict[str, tuple[np.ndarray, np.ndarray, str]], x: np.nda
     """
     span = limits[1] - limits[0]
     along = (x - x[0]) / (x[-1] - x[0])
-    bands = {name: ((low - limits[0]) / span, (high - limits[0]) / span) for name, (low, high, _) in curves.items()}
+    below, above = ((np.array(side) - limits[0]) / span
+                    for side in zip(*((low, high) for low, high, _ in curves.values()), strict=True))
     placed, notes = [], []
-    for name, (low, high) in bands.items():
+    for name, low, high in zip(curves, below, above, strict=True):
         best, spot = -np.inf, None
         for k in np.flatnonzero(np.isfinite(low) & (along > EDGE) & (along < 1 - EDGE))[::3]:  # close enough
             near = np.abs(along - along[k]) <= width
+            lower, upper = below[:, near], above[:, near]
             for height in (high[k] + lift, low[k] - lift):
                 if not 0.03 < height < 0.97:
                     continue
-                # negative inside of a band
-                room = min(np.nanmin(np.maximum(below[near] - height, height - above[near]), initial=1.0)
-                           for below, above in bands.values())
+                # negative inside of a band; fmin leaves NaN out
+                room = np.fmin.reduce(np.maximum(lower - height, height - upper), axis=None, initial=1.0)
                 room = min([room, *(max(abs(height - b) - 0.02, abs(along[k] - a) - 2 * width) for a, b in placed)])
                 if room > best:
                     best, spot = room, (along[k], height, k)

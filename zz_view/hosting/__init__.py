@@ -7,6 +7,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -30,6 +31,13 @@ def options() -> dict[str, object]:
     whole("ZIGZAG_UPLOADS_MIB", 256, 50, 1_000_000)
     return {"routes": [assets.route()], "lifespan": _lifespan, "on_script_error": failed,
             "middleware": [Middleware(SecurityHeaders), Middleware(UploadLimits), Middleware(Prepared)]}
+
+
+@cache  # the entry script's own functions are new at every run
+def freeze_imports() -> None:
+    """Once per process: the imported modules would be most of the work of every collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @asynccontextmanager
