@@ -1,4 +1,7 @@
 """The stability limit: the learning rate that a data set, a batch size and a rule allow."""
+import math
+from functools import lru_cache
+
 import numpy as np
 
 from zz_core.experiment import Experiment
@@ -6,6 +9,8 @@ from zz_core.losses import LOSSES
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.task import Task, row_space
 from zz_core.treatments import TREATMENTS
+
+KEPT_BYTES = 2**16  # of features whose extremes are kept
 
 
 def local_features(experiment: Experiment, task: Task) -> np.ndarray:
@@ -45,22 +50,38 @@ def stability_limit(experiment: Experiment, task: Task) -> float:
     far out, heavy-ball runs can cycle on a loss whose curvature varies (Lessard, Recht and Packard, SIAM J. Optim. 26,
     2016).
     """
-    features, batch_size = local_features(experiment, task), experiment.batch_size
+    features, batch_size = np.ascontiguousarray(local_features(experiment, task)), experiment.batch_size
     beta = experiment.momentum if experiment.optimizer in ("momentum", "nesterov") else 0.0
     factor = {"momentum": 1 / (1 + beta), "nesterov": (1 + 2 * beta) / (1 + beta)}.get(experiment.optimizer, 1.0)
     if not features.any():
         return float("inf")
-    values, vectors = row_space(features)
-    if batch_size == len(features):
+    per_batch, full = TREATMENTS[experiment.treatment].per_batch, batch_size == len(features)
+    largest, energy = (_kept_extremes(features.tobytes(), features.shape) if features.nbytes <= KEPT_BYTES
+                       else _extremes(features, with_energy=not (full or per_batch)))
+    if full:
         share, energy = 0.0, 0.0
-    elif TREATMENTS[experiment.treatment].per_batch:
+    elif per_batch:
         share, energy = 1 / max(batch_size - 1, 1), float(features.shape[1])
     else:
-        white = features @ (vectors.T / np.sqrt(values))
-        lengths = np.square(features).sum(axis=1)
-        share, energy = 1 / batch_size, np.linalg.eigvalsh((white.T * lengths) @ white / len(features))[-1]
-    curvature = (1 - share) * factor * values[0] + share * energy / (1 - beta)
+        share = 1 / batch_size
+    curvature = (1 - share) * factor * largest + share * energy / (1 - beta)
     return float(2 / (LOSSES[experiment.loss].bound * curvature))
+
+
+@lru_cache(maxsize=256)
+def _kept_extremes(features: bytes, shape: tuple[int, int]) -> tuple[float, float]:
+    """All batch sizes and rules of a task share them."""
+    return _extremes(np.frombuffer(features).reshape(shape))
+
+
+def _extremes(features: np.ndarray, with_energy: bool = True) -> tuple[float, float]:
+    """l1 and R2 of features (N, P): see stability_limit."""
+    values, vectors = row_space(features)
+    if not with_energy:
+        return values[0], math.nan
+    white = features @ (vectors.T / np.sqrt(values))
+    lengths = np.square(features).sum(axis=1)
+    return values[0], np.linalg.eigvalsh((white.T * lengths) @ white / len(features))[-1]
 
 
 def absolute_rate(experiment: Experiment, task: Task) -> float:
