@@ -86,8 +86,8 @@ class Experiment:
     data_seed: int = 0  # the data set itself
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, RULES.checked(field.name, getattr(self, field.name)))
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, RULES.checked(name, value))
         _check_together(self)
 
     @property

@@ -41,8 +41,9 @@ class Rules(NamedTuple):
             return str(value)
         low, high = self.bounds[name]
         number = Integral if kind is int else Real
-        # written so that NaN fails as well
-        if isinstance(value, bool) or not isinstance(value, number) or not low <= value <= high:
+        # plain values first, since to be an Integral takes long to find out; written so that NaN fails as well
+        right = type(value) is kind or (isinstance(value, number) and not isinstance(value, bool))
+        if not right or not low <= value <= high:
             raise ValueError(f"{name}={value}: must be {self._range_words(name)}")
         return kind(value)
 
