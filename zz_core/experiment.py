@@ -86,9 +86,8 @@ class Experiment:
     data_seed: int = 0  # the data set itself
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).copy().items():
-            if (plain := RULES.checked(name, value)) is not value:
-                object.__setattr__(self, name, plain)
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, RULES.checked(name, value))
         _check_together(self)
 
     @property

@@ -1,5 +1,4 @@
 """Fields of a frozen record of choices and numbers: what each may be, and how it stands in a URL."""
-import math
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -32,10 +31,6 @@ class Rules(NamedTuple):
     def checked(self, name: str, value: object) -> Value:
         """`value` in its plain type, or ValueError: NumPy scalars become Python's, so that equal specs hash equal."""
         kind = self.types[name]
-        if type(value) is kind:  # nearly always, and the checks below take ten times as long
-            low, high = self.bounds.get(name, (-math.inf, math.inf))
-            if value in self.choices[name] if kind is str else low <= value <= high:
-                return value
         if kind is bool:
             if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
                 raise ValueError(f"{name}={value!r}: must be true or false")
@@ -46,8 +41,9 @@ class Rules(NamedTuple):
             return str(value)
         low, high = self.bounds[name]
         number = Integral if kind is int else Real
-        # written so that NaN fails as well
-        if isinstance(value, bool) or not isinstance(value, number) or not low <= value <= high:
+        # plain values first, since to be an Integral takes long to find out; written so that NaN fails as well
+        right = type(value) is kind or (isinstance(value, number) and not isinstance(value, bool))
+        if not right or not low <= value <= high:
             raise ValueError(f"{name}={value}: must be {self._range_words(name)}")
         return kind(value)
 

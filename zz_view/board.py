@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import streamlit as st
 
 from zz_view import assets
 from zz_view.rooms import HEAD
@@ -68,6 +69,8 @@ def board(charts: Sequence[Chart], key: str, words: Sequence[str] | None = None,
                     "figure": {"data": _plain(chart.figure["data"]), "layout": _plain(
                         {name: part for name, part in chart.figure["layout"].items() if name != "template"})}}
                    for chart in charts]}))
+    if on_place is None:
+        st.session_state.pop(key, None)  # it holds nothing, but Streamlit makes a class for it with each number box
 
 
 def _component(charts: Sequence[Chart], key: str, player: bool, narrowest: int) -> Callable:

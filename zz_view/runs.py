@@ -25,7 +25,8 @@ KEPT_BYTES, KEPT_LARGE_BYTES = 64 * 2**20, 256 * 2**20  # of runs, in memory for
 KEPT_PREDICTIONS_BYTES = 16 * 2**20
 BAND_SEEDS, BAND_SHARE = 20, 0.8  # how many runs a band sums up, and the share of them that it holds
 # What the stability limit does not depend on: a dragged learning rate finds its limit in the cache.
-NOT_IN_THE_LIMIT = ("learning_rate", "rate_unit", "schedule", "sampling", "steps", "seed", "decay", "damping")
+NOT_IN_THE_LIMIT = {name: DEFAULTS[name] for name in ("learning_rate", "rate_unit", "schedule", "sampling", "steps",
+                                                      "seed", "decay", "damping")}
 BY_QUERY = {Experiment: lambda experiment: tuple(experiment.to_query().items())}
 
 
@@ -149,7 +150,7 @@ def split_message(error: ValueError) -> tuple[str, str, str]:
 
 def limit(experiment: Experiment) -> float:
     """The stability limit of the experiment's data, batch size and rule: the one that its rate is a fraction of."""
-    return _limit(replace(experiment, **{name: DEFAULTS[name] for name in NOT_IN_THE_LIMIT}))
+    return _limit(Experiment(**vars(experiment) | NOT_IN_THE_LIMIT))
 
 
 @lru_cache(512)  # Streamlit's would spell the experiment out at every look-up
