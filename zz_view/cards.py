@@ -38,7 +38,7 @@ def cards() -> None:
         return
     st.header("Go on", anchor=False)
     for start in range(0, len(CARDS), ROW):
-        columns = st.columns(ROW, border=True)  # a container with a border in each of them would be twelve elements more
+        columns = st.columns(ROW, border=True)  # containers in them would be twelve elements more
         for column, (path, label, icon, text) in zip(columns, CARDS[start : start + ROW], strict=False):
             column.page_link(path, label=f"**{label}**", icon=icon)
             column.markdown(text)

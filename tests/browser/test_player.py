@@ -62,3 +62,18 @@ def test_nothing_moves_by_itself(page, settle):
     page.wait_for_timeout(500)
     assert step(page) == 0
     assert page.get_by_role("button", name="Play").count() == 1
+
+
+def test_a_change_that_leaves_a_board_as_it_is_does_not_draw_it_again(page, settle):
+    page.goto("/")
+    settle(page)
+    figure = """[...document.querySelector('.st-key-overview [data-testid="stBidiComponentIsolated"]').shadowRoot
+        .querySelector('.board').zigzagBoard.charts.values()][0].ready"""
+    page.evaluate(f"window.zzBefore = {figure}")
+    page.get_by_role("button", name="Next: Two quadrants").click()
+    settle(page)
+    assert page.evaluate(f"window.zzBefore === {figure}")
+    page.locator(".st-key-learning_rate input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    assert not page.evaluate(f"window.zzBefore === {figure}") and page.zz_errors == []

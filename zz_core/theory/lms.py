@@ -180,19 +180,24 @@ def _few_parameters(inputs: np.ndarray, residuals: np.ndarray, error: np.ndarray
     hessian, identity = inputs.T @ inputs / rows, np.eye(size)
     first, second = np.zeros((2, size**2 + size + 1, size**2 + size + 1))
     moment, mean = slice(size**2), slice(size**2, -1)
-    both = np.kron(hessian, hessian)
-    first[moment, moment], first[mean, mean] = -np.kron(hessian, identity) - np.kron(identity, hessian), -hessian
+    both = _kron(hessian, hessian)
+    first[moment, moment], first[mean, mean] = -_kron(hessian, identity) - _kron(identity, hessian), -hessian
     second[moment, moment] = both + share * (squares.T @ squares / rows - both)
     second[moment, mean] = -2 * share * squares.T @ (residuals[:, None] * inputs) / rows
     second[moment, -1] = share * squares.T @ residuals**2 / rows
     states = np.empty((len(rates) + 1, len(first)))
     states[0] = np.concatenate([np.outer(error, error).ravel(), error, [1.0]])
-    rate, step = None, None
-    for t, now in enumerate(rates):
+    rate, step, points = None, None, list(states)
+    for now, before, after in zip(rates.tolist(), points, points[1:], strict=False):
         if now != rate:
             rate, step = now, np.eye(len(first)) + now * first + now**2 * second
-        np.matmul(step, states[t], out=states[t + 1])
+        step.dot(before, out=after)
     return FiniteDataCurve(0.5 * states[:, moment] @ hessian.ravel(), states[:, mean])
+
+
+def _kron(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """numpy.kron of two matrices (P, P), which takes most of the setting up of a small recursion."""
+    return (left[:, None, :, None] * right[:, None, :]).reshape(len(left) ** 2, -1)
 
 
 def _batch_variance(rows: int, batch_size: int, without_replacement: bool) -> float:

@@ -91,14 +91,15 @@ def angle_figure(sweep: AngleSweep, color: str, cone_name: str, title: str, heig
 
 
 def quartiles(values: np.ndarray) -> np.ndarray:
-    """Quartiles (3, A) over the runs (A, R) that have a length; NaN where none has."""
-    result = np.full((3, len(values)), np.nan)
-    known = np.isfinite(values)
-    every, some = known.all(axis=1), known.any(axis=1)
-    result[:, every] = np.percentile(values[every], [25, 50, 75], axis=1)
-    if (some := some & ~every).any():  # nanpercentile goes row by row, thirty times as slow
-        result[:, some] = np.nanpercentile(values[some], [25, 50, 75], axis=1)
-    return result
+    """Quartiles (3, A) over the runs (A, R) that have a length; NaN where none has.
+
+    To the last bit those of numpy.nanpercentile, which goes row by row, thirty times as slow.
+    """
+    ordered, last = np.sort(values, axis=1), (~np.isnan(values)).sum(axis=1) - 1  # NaN come last
+    place = np.maximum(last, 0) * np.array([[0.25], [0.5], [0.75]])
+    below, rows = np.floor(place).astype(int), np.arange(len(values))
+    low, high, share = ordered[rows, below], ordered[rows, np.minimum(below + 1, np.maximum(last, 0))], place - below
+    return np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share))
 
 
 def place_names(curves: dict[str, tuple[np.ndarray, np.ndarray, str]], x: np.ndarray, limits: tuple[float, float],
