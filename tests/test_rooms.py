@@ -14,7 +14,7 @@ from zz_view import assets
 from zz_view.rooms import ROOMS, Prepared, style
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["overview", "trajectories", "gradient_signs", "batch_averaging", "geometry", "saturation"]
+PAGES = ["overview", "trajectories", "gradient_signs", "batch_averaging", "geometry", "saturation", "sweep"]
 
 
 def fetch(app, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 # Looks like Streamlit's own expanders, in both themes
 FOLD_STYLE = (
@@ -27,6 +28,14 @@ def header(question: str, answer: str) -> None:
     """The page's question as its title, and one sentence of answer made from the run."""
     st.title(question, anchor=False)
     st.markdown(answer)
+
+
+def coming(what: str) -> DeltaGenerator:
+    """A container above what is drawn before it: zz_view/rooms.py keeps room for a `picture` with its numbers, or for
+    an `answer`."""
+    box = st.container(key=f"coming_{what}")
+    box.empty()  # without an element it would not be on the page
+    return box
 
 
 def numbers(row: Sequence[Number]) -> None:

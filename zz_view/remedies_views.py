@@ -72,12 +72,12 @@ def run_race(experiment: Experiment, keys: Sequence[str], horizon: int, fraction
     lanes = {key: (base, key, horizon, fraction) for key in keys}
     seconds = sum(lane_cost(base, key, horizon).seconds for key in keys
                   if key not in too_long and lanes[key] not in _lanes())
-    answer, place, note = st.empty(), st.empty(), st.empty()
+    answer, place = st.empty(), st.empty()
     results, bar, drawn_at = [], None, time.perf_counter()
     with heavy.slot_if(seconds > heavy.NOTICEABLE_SECONDS, "This race", seconds):
         for k, key in enumerate(keys):
             if time.perf_counter() - drawn_at > REDRAWN:
-                bar = bar or note.progress(0.0)
+                bar = bar or answer.progress(0.0)
                 raced = [lane for lane in results if not lane.why_not]
                 with place.container():
                     board([Chart(figures.dots_figure(raced, colors, "The race is running", horizon, keys[k:], focus),
@@ -87,8 +87,8 @@ def run_race(experiment: Experiment, keys: Sequence[str], horizon: int, fraction
                 bar.progress(k / len(keys), f"Searching the best rate: {REMEDIES[key].label}")
             results.append(Lane(key, too_long[key]) if key in too_long else
                            _lanes().get(lanes[key], partial(run_lane, base, key, goal, horizon, fraction)))
-    note.empty()
     if missing := next((lane.why_not for lane in results if lane.key == "nothing"), ""):
+        answer.empty()
         place.empty()
         runs.refuse(f"There is nothing to compare with: plain descent cannot be raced here, {missing}.")
     answer.markdown(words.answer([lane for lane in results if not lane.why_not], fraction))

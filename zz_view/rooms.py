@@ -40,6 +40,7 @@ ROOMS = {
     "race": Room(23.375, 2),
     "net_curves": Room(17.625, 2, 21.25),
     "own_pictures": Room(17.25, 2, 21.25),
+    "sweep_board": Room(25.75, 1),
 }
 
 
@@ -96,8 +97,13 @@ def style() -> str:
     return ("<style>html [data-testid=stMainBlockContainer] { max-width: none }"  # wide from the start
             # between a phone and a desk the numbers stand close: their words wrap where Streamlit would cut them off
             ".stMain :is(.stMetric, .stButton) :is(.stMarkdownEllipsis, p) { white-space: normal; overflow: visible }"
-            "@media (max-width: 640px) { html [data-testid=stMainBlockContainer] h1 { font-size: 2rem } }</style>"
+            "@media (max-width: 640px) { html [data-testid=stMainBlockContainer] h1 { font-size: 2rem } }"
+            # what takes seconds to compute has the page's controls under it: they wait where they will be
+            ".st-key-coming_picture:not(:has(.stMetric, [data-testid=stAlertContentWarning])) { min-height: 39.5rem }"
+            ".st-key-coming_answer:not(:has(p)) { min-height: 3.2rem }</style>"
             f'<style id="zz-rooms">[class*=st-key-]:has(> {late}) {{ min-height: 4.25rem }}'  # a control and its label
+            f".st-key-verdict:has(> {late}) {{ min-height: 3.75rem }}"  # buttons and their label
+            f".st-key-claims_csv:has(> {late}) {{ min-height: 0 }}"  # one without
             f"[data-testid=stColumn]:has(:not([class*=st-key-]) > {late}) {{ min-height: 6.4rem }}"  # a number
             + "".join(map(_rules, ROOMS, ROOMS.values())) + "</style>")
 
