@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEAD = 8  # pixels above the plot of a canvas, whose title is text of the page
+WINDOW = "100vh - 32.5rem"  # what a window has for planes, as in board.js
 _TITLE, _GAP, _PLAYER = 1.35, 0.75, 6.75  # board.css, in type sizes
 _SIDEBAR, _MARGINS, _PHONE = 300 + 160, 32, 768  # pixels that are not the page's, with and without a sidebar beside it
 
@@ -116,9 +117,9 @@ def _rules(key: str, room: Room) -> str:
         needed = 16 * room.narrowest * across
         beside = needed + _MARGINS >= _PHONE
         height = f"{room.height:g}rem"
-        if room.square is not None:
+        if room.square is not None:  # planes: higher where the window is
             other = (_SIDEBAR if beside else _MARGINS) + 16 * (across - 1)
-            height = f"min({height}, (100vw - {other}px) / {across} + {room.square:g}rem)"
+            height = f"min(max({height}, {WINDOW}), (100vw - {other}px) / {across} + {room.square:g}rem)"
         rows = room.charts // across
         rest = rows * _TITLE + (rows - 1) * _GAP + room.player * _PLAYER
         rule = f".st-key-{key}:not(:has([data-drawn])) {{ min-height: calc({rows} * {height} + {rest:g}rem) }}"
