@@ -24,6 +24,6 @@ views.remember(grid, measure)
 views.draw_history(grid, measure)
 if results:
     st.header("All numbers", anchor=False)
-    st.dataframe(views.frame(results), hide_index=True, width="stretch")
+    views.draw_table(grid, results)
 page.explanations(__file__)
 views.draw_share(experiment, grid, results)

@@ -13,6 +13,7 @@ FOLD_STYLE = (
     "padding:0 .75rem}.zz-fold>summary{cursor:pointer;padding:.5rem 0;font-size:.9rem}"
     ".zz-fold>summary:focus-visible{outline:2px solid var(--st-primary-color,#5b45c2);outline-offset:2px}"
     ".zz-fold[open]{padding-bottom:.5rem}")
+PERCENT_COLUMN = "%.0f %%"  # how a table shows what is in percent
 
 
 class Number(NamedTuple):
@@ -92,4 +93,5 @@ def in_steps(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    return "undefined" if np.isnan(share) else f"{100 * share:.0f} %"
+    """In whole percent; the sign stays on the number's line."""
+    return "undefined" if np.isnan(share) else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
