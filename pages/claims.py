@@ -8,12 +8,12 @@ from zz_view import controls, page
 from zz_view.verdicts import WORDS, row, table, verdicts
 
 controls.current()
-head = st.container()
-found = verdicts()
+st.title("Which sentences of the folklore hold?", anchor=False)
+answer = st.empty()
+with answer.container():
+    found = verdicts()
 counts = Counter(verdict.verdict for verdict in found.values())
-with head:
-    page.header("Which sentences of the folklore hold?",
-                f"Of {len(CLAIMS)} sentences, **{counts['holds']}** hold, **{counts['conditional']}** hold under a "
+answer.markdown(f"Of {len(CLAIMS)} sentences, **{counts['holds']}** hold, **{counts['conditional']}** hold under a "
                 f"condition, and **{counts['fails']}** do not. Each is decided on this server by running its "
                 "experiments; the sidebar does not matter here.")
 with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):

@@ -6,9 +6,10 @@ from zz_view import sweep_views as views
 
 experiment = controls.current()
 st.title("How sure is that, over many seeds and settings?", anchor=False)
-answer, picture = st.empty(), st.container()
+picture = page.coming("picture")
 grid, measure, seeds = views.grid_of(experiment)
 with picture:
+    answer = st.empty()
     sweep_runs.refuse_cost(grid)
     results = sweep_runs.results(grid)
     if len(results) < len(grid):
@@ -23,6 +24,6 @@ views.remember(grid, measure)
 views.draw_history(grid, measure)
 if results:
     st.header("All numbers", anchor=False)
-    st.dataframe(views.frame(results), hide_index=True, width="stretch")
+    views.draw_table(grid, results)
 page.explanations(__file__)
 views.draw_share(experiment, grid, results)

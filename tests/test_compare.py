@@ -114,7 +114,7 @@ def test_the_table_s_rows_say_what_differs_and_what_was_measured():
     assert second["symbol"] is None and second["drawable"]
     assert ["batch size", "1", "16"] in first["differences"] and ["noise", "0.5", "0"] in second["differences"]
     found = summarize(simulate(BASE))
-    assert first["measures"][:3] == ["3.4x", f"{found.steps[0]:.0f}", "100 %"]
+    assert first["measures"][:3] == ["3.4x", f"{found.steps[0]:.0f}", "100\xa0%"]
     assert len(heads(False)) == 2 + len(first["measures"]) and "distance" in heads(False)[3]
     assert "excess loss" in heads(True)[3]
 

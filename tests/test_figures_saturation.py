@@ -93,8 +93,8 @@ def test_the_slope_marks_the_start_on_both_curves():
     assert list(start.x) == [8, 8]
     np.testing.assert_allclose(start.y, [0.99966465, 0.00033524], rtol=1e-4)
     assert trace(figure, "σ′(z)").y.max() == pytest.approx(0.25)
-    assert words.slope_title(8) == "At z = 8 the slope has 0.13 % of its full height"
-    assert words.slope_title(0) == "At z = 0 the slope has 100 % of its full height"
+    assert words.slope_title(8) == "At z = 8 the slope has 0.13\xa0% of its full height"
+    assert words.slope_title(0) == "At z = 0 the slope has 100\xa0% of its full height"
 
 
 def test_the_escape_shows_both_twins_and_the_prediction():

@@ -48,7 +48,7 @@ def test_the_heatmap_shows_steps_across_and_weights_down():
     assert figure.layout.title.text == "Raw mixes its signs"
     assert "sample gradient" in figure.layout.title.subtitle.text
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("step", "weight")
-    assert list(figure.layout.yaxis.ticktext) == ["w1", "w2", "w3"]
+    assert list(figure.layout.yaxis.ticktext) == ["w₁", "w₂", "w₃"]
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # w1 on top
 
 
@@ -111,7 +111,7 @@ def test_the_share_stands_beside_its_chance_level():
     assert [(trace.name, trace.line.color) for trace in figure.data] == [("raw", RAW), ("zero-centered", CENTERED)]
     np.testing.assert_array_equal(figure.data[0].x, np.arange(10, 201, 10))
     np.testing.assert_array_equal(figure.data[1].y, np.full(20, 0.5))
-    assert figure.layout.title.text == "One sign for all: raw 100 %, zero-centered 50 %"
+    assert figure.layout.title.text == "One sign for all: raw 100\xa0%, zero-centered 50\xa0%"
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("step", "share of steps")
     chance, = figure.layout.shapes
     assert (chance.y0, chance.y1, chance.line.dash) == (0.5, 0.5, "dot")
@@ -204,9 +204,9 @@ def test_adam_is_not_said_to_step_against_the_gradient():
     run = simulate(Experiment(optimizer="adam", steps=30))
     share = sign_series.opposition(run, 0, 30)
     assert 0 < share < 1
-    assert f"{100 * share:.0f} %" in sign_series.what_is_shown(run, "update", 0, 30)
+    assert f"{100 * share:.0f}\xa0%" in sign_series.what_is_shown(run, "update", 0, 30)
 
 
-@pytest.mark.parametrize(("dimensions", "words"), [(1, "100 %"), (2, "50 %"), (8, "1 in 128"), (64, "1 in 2⁶³")])
+@pytest.mark.parametrize(("dimensions", "words"), [(1, "100\xa0%"), (2, "50\xa0%"), (8, "1 in 128"), (64, "1 in 2⁶³")])
 def test_chance_in_words(dimensions, words):
     assert sign_series.chance_words(dimensions) == words

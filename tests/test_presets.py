@@ -183,7 +183,7 @@ def test_what_the_sentences_promise_is_what_is_measured(made):
     share = summarize(run("batch")).same_sign[0]
     assert 0.8 < share < 1
     zeros = float((run("relu").gradients() == 0).mean())
-    assert 0.4 < zeros < 0.6 and f"{100 * zeros:.0f} %" in made["relu"].measured
+    assert 0.4 < zeros < 0.6 and f"{100 * zeros:.0f}\xa0%" in made["relu"].measured
 
 
 def test_a_preview_is_made_once(monkeypatch):

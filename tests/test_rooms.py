@@ -14,7 +14,8 @@ from zz_view import assets
 from zz_view.rooms import ROOMS, Prepared, style
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["overview", "trajectories", "gradient_signs", "batch_averaging", "geometry", "saturation"]
+PLACE = re.compile(r"block-size: (?:min\(max\()?([\d.]+)rem(?:, 100vh - [\d.]+rem\), 100cqi \+ (-?[\d.]+)rem)?")
+PAGES = ["overview", "trajectories", "gradient_signs", "batch_averaging", "geometry", "saturation", "sweep"]
 
 
 def fetch(app, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -58,7 +59,7 @@ def test_the_room_kept_for_a_board_is_what_it_takes(page):
     known = {key: html for key, html in boards.items() if key in ROOMS}
     assert next(iter(boards)) in known  # the first of a page, at least
     for key, html in known.items():
-        room, heights = ROOMS[key], re.findall(r"block-size: (?:min\()?([\d.]+)rem(?:, 100cqi \+ (-?[\d.]+)rem)?", html)
+        room, heights = ROOMS[key], PLACE.findall(html)
         assert len(heights) == room.charts, key
         for height, square in heights:
             assert float(height) == pytest.approx(room.height, abs=1.5), key

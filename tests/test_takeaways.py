@@ -7,7 +7,7 @@ CLASSIC = Measured("raw", "zero-centered", "1 sample a step", (3.4, 1.1, 1.0, 1.
 
 def test_the_classic_picture_gets_all_headlines():
     one, two, three, four = takeaways(CLASSIC)
-    assert "inputs are all positive" in one and "100 %" in one and "by chance 50 %" in one
+    assert "inputs are all positive" in one and "100\xa0%" in one and "by chance 50\xa0%" in one
     assert "3.4x, more than the signs ask for" in two
     assert three.startswith("**The full batch removes the zig-zag, not the slowness.**") and "116 steps" in three
     assert four.startswith("**What is slow is the shape of the valley.**") and "13 times" in four

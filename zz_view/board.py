@@ -13,7 +13,7 @@ import numpy as np
 import streamlit as st
 
 from zz_view import assets
-from zz_view.rooms import HEAD
+from zz_view.rooms import HEAD, WINDOW
 
 _components: dict[str, Callable] = {}
 _making = Lock()
@@ -81,20 +81,26 @@ def _component(charts: Sequence[Chart], key: str, player: bool, narrowest: int) 
     name = f"board_{key}_{len(charts)}"
     with _making:
         if name not in _components:
-            rooms = "".join(_room(chart.figure["layout"]) for chart in charts)
+            layouts = [chart.figure["layout"] for chart in charts]
+            rooms = "".join(_room(layout, all(map(_is_plane, layouts))) for layout in layouts)
             html = assets.text("board.html").replace("ROOMS", rooms)
             html = html.replace("NARROWEST", f"{narrowest / 16:g}rem").replace("PLAYER", "" if player else "hidden")
             _components[name] = assets.component(name, html, "board.css", *_SCRIPTS)
         return _components[name]
 
 
-def _room(layout: dict) -> str:
-    """Where a figure will be, in type sizes as board.js draws it: planes with equal scales are no higher than wide."""
+def _is_plane(layout: dict) -> bool:
+    return any(name.startswith("yaxis") and "scaleanchor" in part for name, part in layout.items())
+
+
+def _room(layout: dict, grows: bool) -> str:
+    """Where a figure will be, in type sizes as board.js draws it: planes with equal scales are no higher than wide,
+    and grow with the window where they stand alone."""
     margin = layout["margin"]
     height = f"{(layout['height'] - margin['t'] + HEAD) / 16:g}rem"
-    if any(name.startswith("yaxis") and "scaleanchor" in part for name, part in layout.items()):
+    if _is_plane(layout):
         other = (HEAD + margin["b"] - margin["l"] - margin["r"]) / 16
-        height = f"min({height}, 100cqi + {other:g}rem)"
+        height = f"min({f'max({height}, {WINDOW})' if grows else height}, 100cqi + {other:g}rem)"
     return ('<figure class="chart room"><figcaption></figcaption>'
             f'<div class="stage" style="block-size: {height}"></div></figure>')
 

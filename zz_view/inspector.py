@@ -11,7 +11,7 @@ from zz_core.neuron import build_neuron
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.schedules import SCHEDULES
 from zz_core.treatments import TREATMENTS
-from zz_view.figures.signs import sign_codes
+from zz_view.figures.signs import sign_codes, weight_name
 from zz_view.sign_series import Signs, vectors_of
 from zz_view.theme import MINUS, PLUS, SIGN_GLYPHS, ZERO
 
@@ -80,7 +80,7 @@ def chain_table(rule: ChainRule, input_name: str, batch_size: int) -> str:
     codes = [sign_codes(values) for values in columns.values()]
     slope = _cell(rule.slope, 1 + int(np.sign(rule.slope)))
     dimensions = len(rule.inputs)
-    rows = [[f"w{j + 1}", slope, *(_cell(v[j], c[j]) for v, c in zip(columns.values(), codes, strict=True))]
+    rows = [[weight_name(j + 1), slope, *(_cell(v[j], c[j]) for v, c in zip(columns.values(), codes, strict=True))]
             for j in range(min(ROWS, dimensions))]
     if dimensions > ROWS:
         rows.append([f"{dimensions - ROWS} more", "the same", *(sign_words(c[ROWS:]) for c in codes)])

@@ -268,7 +268,9 @@ def calculated(width: int, batch_size: int, activation: str, optimizer: str) -> 
 
 
 def _share(share: float) -> str:
-    return percent(share) if share >= 0.005 else f"{100 * share:.1g} %" if share > 1e-6 else "practically none"
+    if share >= 0.005:
+        return percent(share)
+    return f"{100 * share:.1g}\N{NO-BREAK SPACE}%" if share > 1e-6 else "practically none"
 
 
 def largest_class(run: NetworkRun) -> float:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 # Looks like Streamlit's own expanders, in both themes
 FOLD_STYLE = (
@@ -12,6 +13,7 @@ FOLD_STYLE = (
     "padding:0 .75rem}.zz-fold>summary{cursor:pointer;padding:.5rem 0;font-size:.9rem}"
     ".zz-fold>summary:focus-visible{outline:2px solid var(--st-primary-color,#5b45c2);outline-offset:2px}"
     ".zz-fold[open]{padding-bottom:.5rem}")
+PERCENT_COLUMN = "%.0f %%"  # how a table shows what is in percent
 
 
 class Number(NamedTuple):
@@ -27,6 +29,14 @@ def header(question: str, answer: str) -> None:
     """The page's question as its title, and one sentence of answer made from the run."""
     st.title(question, anchor=False)
     st.markdown(answer)
+
+
+def coming(what: str) -> DeltaGenerator:
+    """A container above what is drawn before it: zz_view/rooms.py keeps room for a `picture` with its numbers, or for
+    an `answer`."""
+    box = st.container(key=f"coming_{what}")
+    box.empty()  # without an element it would not be on the page
+    return box
 
 
 def numbers(row: Sequence[Number]) -> None:
@@ -83,4 +93,5 @@ def in_steps(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    return "undefined" if np.isnan(share) else f"{100 * share:.0f} %"
+    """In whole percent; the sign stays on the number's line."""
+    return "undefined" if np.isnan(share) else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"

@@ -72,12 +72,12 @@ def run_race(experiment: Experiment, keys: Sequence[str], horizon: int, fraction
     lanes = {key: (base, key, horizon, fraction) for key in keys}
     seconds = sum(lane_cost(base, key, horizon).seconds for key in keys
                   if key not in too_long and lanes[key] not in _lanes())
-    answer, place, note = st.empty(), st.empty(), st.empty()
+    answer, place = st.empty(), st.empty()
     results, bar, drawn_at = [], None, time.perf_counter()
     with heavy.slot_if(seconds > heavy.NOTICEABLE_SECONDS, "This race", seconds):
         for k, key in enumerate(keys):
             if time.perf_counter() - drawn_at > REDRAWN:
-                bar = bar or note.progress(0.0)
+                bar = bar or answer.progress(0.0)
                 raced = [lane for lane in results if not lane.why_not]
                 with place.container():
                     board([Chart(figures.dots_figure(raced, colors, "The race is running", horizon, keys[k:], focus),
@@ -87,8 +87,8 @@ def run_race(experiment: Experiment, keys: Sequence[str], horizon: int, fraction
                 bar.progress(k / len(keys), f"Searching the best rate: {REMEDIES[key].label}")
             results.append(Lane(key, too_long[key]) if key in too_long else
                            _lanes().get(lanes[key], partial(run_lane, base, key, goal, horizon, fraction)))
-    note.empty()
     if missing := next((lane.why_not for lane in results if lane.key == "nothing"), ""):
+        answer.empty()
         place.empty()
         runs.refuse(f"There is nothing to compare with: plain descent cannot be raced here, {missing}.")
     answer.markdown(words.answer([lane for lane in results if not lane.why_not], fraction))
@@ -262,28 +262,35 @@ def _median(values: np.ndarray) -> float:
 
 
 def draw_table(results: Sequence[Lane]) -> None:
-    numbers, config = table(results), st.column_config
-    shown = numbers.replace([np.inf], np.nan)
-    percent = {"format": "percent"}
-    st.dataframe(shown, hide_index=True, width="stretch", column_config={
-        "remedy": config.TextColumn(pinned=True),
-        "steps": config.NumberColumn(format="%.0f", help="Median over the seeds; empty where more than half of them "
-                                                         "do not arrive."),
-        "low": config.NumberColumn(format="%.0f", help="Lower end of the median's 95 % interval."),
-        "high": config.NumberColumn(format="%.0f", help="Upper end; empty where it is beyond the longest run."),
-        "arrived": config.NumberColumn(**percent, help="Share of the seeds that reach the goal."),
-        "rate": config.NumberColumn(format="%.3g", help="The learning rate used, in the unit of the next column."),
-        "rate_unit": config.TextColumn(help="critical: a fraction of the lane's stability limit."),
-        "path_ratio": config.NumberColumn(format="%.3g", help="Path up to the arrival / straight line."),
-        "same_sign": config.NumberColumn(**percent, help="Share of gradients with one sign, up to the arrival."),
-        "diverged": config.NumberColumn(**percent, help="Share of the seeds that diverge."),
-        "condition": config.NumberColumn(format="%.3g", help="κ of the curvatures as the steps meet them."),
-        "samples_per_step": config.NumberColumn(format="%.3g", help="Forward and backward passes of one sample in a "
-                                                                    "step: gradient passes times batch size."),
-        "operations_per_step": config.NumberColumn(format="compact", help="Multiply-adds of a step."),
-        "operations_before": config.NumberColumn(format="compact", help="Multiply-adds once in advance."),
-        "operations_to_goal": config.NumberColumn(format="compact", help="Both together, up to the goal."),
-        "loss_left": config.NumberColumn(**percent, help="Of the start's excess loss, what its own optimum leaves."),
+    shown, config = table(results).replace([np.inf], np.nan), st.column_config
+    shown.insert(0, "label", [REMEDIES[key].label for key in shown["remedy"]])
+    shown["rate_unit"] = shown["rate_unit"].replace({"critical": "of the limit", "": None})
+    shares = ["arrived", "same_sign", "diverged", "loss_left"]
+    shown[shares] *= 100
+
+    def number(label: str, format: str, help: str | None = None) -> dict:
+        return config.NumberColumn(label, format=format, help=help)
+
+    st.dataframe(shown, hide_index=True, width="stretch", placeholder="–", column_config={
+        "label": config.TextColumn("Remedy", pinned=True), "remedy": None,
+        "steps": number("Steps to the goal", "%.0f", "Median over the seeds; a dash where more than half of them do "
+                                                     "not arrive."),
+        "low": number("at least", "%.0f", "Lower end of the median's 95 % interval."),
+        "high": number("at most", "%.0f", "Upper end; a dash where it is beyond the longest run."),
+        "arrived": number("Seeds that arrive", page.PERCENT_COLUMN, "Share of the seeds that reach the goal."),
+        "rate": number("Learning rate", "%.3g", "The learning rate used, in the unit of the next column."),
+        "rate_unit": config.TextColumn("Its unit", help="of the limit: a fraction of the lane's stability limit."),
+        "path_ratio": number("Path / straight line", "%.3g", "Path up to the arrival / straight line."),
+        "same_sign": number("Gradients with one sign", page.PERCENT_COLUMN, "Up to the arrival."),
+        "diverged": number("Seeds that diverge", page.PERCENT_COLUMN, "Share of the seeds that diverge."),
+        "condition": number("κ", "%.3g", "The condition number of the curvatures as the steps meet them."),
+        "samples_per_step": number("Passes a step", "%.3g", "Forward and backward passes of one sample in a step: "
+                                                            "gradient passes times batch size."),
+        "operations_per_step": number("Multiply-adds a step", "compact"),
+        "operations_before": number("in advance", "compact", "Multiply-adds once in advance."),
+        "operations_to_goal": number("to the goal", "compact", "Multiply-adds of both together, up to the goal."),
+        "loss_left": number("Loss left", page.PERCENT_COLUMN, "What its own optimum leaves of the start's excess."),
+        "seeds": number("Seeds", "%.0f"),
     })
 
 

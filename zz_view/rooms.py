@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEAD = 8  # pixels above the plot of a canvas, whose title is text of the page
+WINDOW = "100vh - 32.5rem"  # what a window has for planes, as in board.js
 _TITLE, _GAP, _PLAYER = 1.35, 0.75, 6.75  # board.css, in type sizes
 _SIDEBAR, _MARGINS, _PHONE = 300 + 160, 32, 768  # pixels that are not the page's, with and without a sidebar beside it
 
@@ -40,6 +41,7 @@ ROOMS = {
     "race": Room(23.375, 2),
     "net_curves": Room(17.625, 2, 21.25),
     "own_pictures": Room(17.25, 2, 21.25),
+    "sweep_board": Room(25.75, 1),
 }
 
 
@@ -96,8 +98,13 @@ def style() -> str:
     return ("<style>html [data-testid=stMainBlockContainer] { max-width: none }"  # wide from the start
             # between a phone and a desk the numbers stand close: their words wrap where Streamlit would cut them off
             ".stMain :is(.stMetric, .stButton) :is(.stMarkdownEllipsis, p) { white-space: normal; overflow: visible }"
-            "@media (max-width: 640px) { html [data-testid=stMainBlockContainer] h1 { font-size: 2rem } }</style>"
+            "@media (max-width: 640px) { html [data-testid=stMainBlockContainer] h1 { font-size: 2rem } }"
+            # what takes seconds to compute has the page's controls under it: they wait where they will be
+            ".st-key-coming_picture:not(:has(.stMetric, [data-testid=stAlertContentWarning])) { min-height: 39.5rem }"
+            ".st-key-coming_answer:not(:has(p)) { min-height: 3.2rem }</style>"
             f'<style id="zz-rooms">[class*=st-key-]:has(> {late}) {{ min-height: 4.25rem }}'  # a control and its label
+            f".st-key-verdict:has(> {late}) {{ min-height: 3.75rem }}"  # buttons and their label
+            f".st-key-claims_csv:has(> {late}) {{ min-height: 0 }}"  # one without
             f"[data-testid=stColumn]:has(:not([class*=st-key-]) > {late}) {{ min-height: 6.4rem }}"  # a number
             + "".join(map(_rules, ROOMS, ROOMS.values())) + "</style>")
 
@@ -110,9 +117,9 @@ def _rules(key: str, room: Room) -> str:
         needed = 16 * room.narrowest * across
         beside = needed + _MARGINS >= _PHONE
         height = f"{room.height:g}rem"
-        if room.square is not None:
+        if room.square is not None:  # planes: higher where the window is
             other = (_SIDEBAR if beside else _MARGINS) + 16 * (across - 1)
-            height = f"min({height}, (100vw - {other}px) / {across} + {room.square:g}rem)"
+            height = f"min(max({height}, {WINDOW}), (100vw - {other}px) / {across} + {room.square:g}rem)"
         rows = room.charts // across
         rest = rows * _TITLE + (rows - 1) * _GAP + room.player * _PLAYER
         rule = f".st-key-{key}:not(:has([data-drawn])) {{ min-height: calc({rows} * {height} + {rest:g}rem) }}"

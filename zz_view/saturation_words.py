@@ -46,7 +46,7 @@ def escape_title(sweep: SaturationSweep, names: tuple[str, str], index: int) -> 
 
 def slope_title(start: float) -> str:
     share = 4 * float(sigmoid_slope(start))
-    amount = f"{100 * share:.0f} %" if share > 0.1 else f"{100 * share:.2g} %"
+    amount = f"{100 * share:.0f}\N{NO-BREAK SPACE}%" if share > 0.1 else f"{100 * share:.2g}\N{NO-BREAK SPACE}%"
     return f"At z = {start:g} the slope has {amount} of its full height"
 
 

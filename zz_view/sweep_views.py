@@ -162,6 +162,24 @@ def frame(results: Sequence[Result]) -> pd.DataFrame:
     return pd.DataFrame(table(results))
 
 
+def draw_table(grid: Grid, results: Sequence[Result]) -> None:
+    """All measures in words, each with the ends of its interval."""
+    shown, config = frame(results).replace([np.inf], np.nan), st.column_config
+    columns = {name: config.Column(label(name), pinned=True) for name in grid.axes}
+    for name, words in MEASURES.items():
+        said = {name: words[0].upper() + words[1:], f"{name}_low": "at least", f"{name}_high": "at most"}
+        is_share = words.startswith("share")
+        if is_share:
+            shown[[*said]] *= 100
+        form = page.PERCENT_COLUMN if is_share else "%.0f" if name == "steps" else "%.3g"
+        columns |= {column: config.NumberColumn(head, format=form) for column, head in said.items()}
+    columns |= {"absolute_rate": config.NumberColumn("Learning rate, absolute", format="%.3g"),
+                "condition": config.NumberColumn("κ", format="%.3g"), "seeds": "Seeds",
+                "error": "Why not" if shown["error"].any() else None}
+    st.dataframe(shown, hide_index=True, width="stretch", placeholder="–", column_config=columns)
+    st.caption("*At least* and *at most* are the ends of the 95 % interval of the number before them.")
+
+
 def remember(grid: Grid, measure: str) -> None:
     """Sweeps of this session, the newest first."""
     history = st.session_state.setdefault("_sweeps", [])

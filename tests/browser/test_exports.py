@@ -87,7 +87,7 @@ def test_cells_are_a_table_and_too_many_are_summed_up(page, settle):
     settle(page)
     signs = np.sign(simulate(Experiment(steps=20)).gradients()[0])
     table = table_of(page, "signs_raw", "signs")
-    assert list(table.iloc[:, 0]) == ["w1", "w2"]
+    assert list(table.iloc[:, 0]) == ["w₁", "w₂"]
     assert table.iloc[:, 1:].replace({"+": 1, "−": -1, "0": 0}).to_numpy(int).T.tolist() == signs.tolist()
     page.goto("/gradient-signs?steps=300&columns=400&dimensions=20")
     settle(page)

@@ -205,6 +205,20 @@ def test_words_that_lie_on_each_other_or_are_cut_off_would_be_found(page, settle
                                                                          '"a label" is cut off']
 
 
+def test_the_names_of_lines_lie_on_no_line(page, settle):
+    """The zero-centered run's name beside its point would lie on the dashed theory."""
+    page.goto("/trajectories")
+    settle(page)
+    struck = page.locator(".st-key-losses canvas.base").evaluate("""canvas => {
+        const { ready } = canvas.getRootNode().querySelector('.board').zigzagBoard.charts.get('losses')
+        const { placed, traces, axes: { x, y } } = ready, lines = traces.filter(trace => trace.line.width)
+        const points = lines.flatMap(line => Array.from(line.x, (at, k) => [x.toPixel(at), y.toPixel(line.y[k])]))
+        return placed.map(({ left, right, top, bottom }) => points.filter(([px, py]) =>
+            px > left && px < right && py > top + 3 && py < bottom - 3).length)
+    }""")
+    assert struck == [0, 0]
+
+
 def test_both_themes_are_drawn(browser, server, settle):
     backgrounds = set()
     for scheme in ("light", "dark"):

@@ -27,7 +27,7 @@ def test_it_answers_its_question_with_numbers_of_the_run():
     assert len(figures(app)) == 4 and len(app.metric) == 3
     sweep = figures(app)[3]
     mixed, ratio, steps = (values(trace["y"]) for trace in traces(sweep, "raw"))
-    assert app.metric[0].value == f"{mixed[0]:.0f} % → {mixed[-1]:.0f} %"
+    assert app.metric[0].value == f"{mixed[0]:.0f}\xa0% → {mixed[-1]:.0f}\xa0%"
     assert app.metric[1].value == f"{ratio[0]:.1f}x → {ratio[-1]:.1f}x"
     assert f"**{steps[0]:.0f}** to **{steps[-1]:.0f}**" in app.markdown[0].value
     assert "the slowness stays" in app.markdown[0].value

@@ -55,10 +55,10 @@ def test_the_answer_and_the_numbers_are_those_of_the_run():
     shares, room = np.nanmean(run.unanimous_rows[0], axis=0), run.head_room[0, -1]
     layer = int((shares - 2.0 ** (1 - np.array([13, 8, 6]))).argmax())
     assert app.markdown[0].value.startswith("**Yes, both harms are here.**")
-    assert f"**{100 * shares[layer]:.0f} %**" in app.markdown[0].value
+    assert f"**{100 * shares[layer]:.0f}\xa0%**" in app.markdown[0].value
     assert f"**{room.max():.1f}x**" in app.markdown[0].value
     assert [metric.value for metric in app.metric] == [
-        f"{100 * shares[layer]:.0f} %", f"{room.max():.1f}x", f"{100 * run.test_accuracies[0, -1]:.0f} %"]
+        f"{100 * shares[layer]:.0f}\xa0%", f"{room.max():.1f}x", f"{100 * run.test_accuracies[0, -1]:.0f}\xa0%"]
 
 
 def test_tanh_gets_another_answer():

@@ -82,7 +82,7 @@ def test_flipping_a_feature_changes_the_signs_alone():
     table = next(m.value for m in opened().markdown if "x₁ flipped" in m.value)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
     cells = {row[0]: row[1:] for row in rows[2:]}
-    assert cells.pop("Gradients with one sign") == ["100 %", "0 %"]
+    assert cells.pop("Gradients with one sign") == ["100\xa0%", "0\xa0%"]
     assert len(cells) == 4 and all(before == after for before, after in cells.values())
 
 

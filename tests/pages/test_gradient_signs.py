@@ -28,7 +28,7 @@ def test_it_runs_alone_and_answers():
     at = page_with()
     assert not at.exception
     assert at.title[0].value == "Why do all the weights move together?"
-    assert metrics(at)["One sign, raw"] == "100 %" and metrics(at)["One sign by chance"] == "50 %"
+    assert metrics(at)["One sign, raw"] == "100\xa0%" and metrics(at)["One sign by chance"] == "50\xa0%"
     assert len(figures(at)) == 3
     assert "one scalar for all weights" in words(at) and "changes sign" in words(at)
     assert "half of all gradients share a sign by chance" in words(at)
@@ -66,12 +66,12 @@ def test_nothing_breaks_it(query):
 
 def test_layer_norm_is_never_of_one_sign():
     at = page_with(treatment="layer_norm", dimensions="8", batch_size="4", vectors="batch")
-    assert metrics(at)["One sign, layer norm"] == "0 %" and "add up to zero" in words(at)
+    assert metrics(at)["One sign, layer norm"] == "0\xa0%" and "add up to zero" in words(at)
 
 
 def test_zeros_of_relu_are_said_not_to_count():
     at = page_with(activation="relu", dimensions="4")
-    assert metrics(at)["One sign, raw"] == "100 %" and "counts for neither sign" in words(at)
+    assert metrics(at)["One sign, raw"] == "100\xa0%" and "counts for neither sign" in words(at)
 
 
 def test_one_weight_has_nothing_to_agree_with():

@@ -22,7 +22,7 @@ def test_the_page_tells_the_four_runs_apart():
     expected = summarize(simulate(Experiment()))
     assert app.metric[0].value == two_digits(expected.path_ratio[0], "x")
     assert f"**{count(expected.steps[0])} steps**" in app.markdown[0].value
-    assert app.metric[1].value == "100 %" and "chance 50 %" in app.metric[1].delta
+    assert app.metric[1].value == "100\xa0%" and "chance 50\xa0%" in app.metric[1].delta
     full = summarize(simulate(Experiment(batch_size=256)))
     assert app.metric[2].value == count(full.steps[0])
 

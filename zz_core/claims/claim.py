@@ -14,7 +14,7 @@ from zz_core.simulation import Run, simulate
 from zz_core.summary import SETTLED
 
 STRAIGHT = 1.1  # a path at most a tenth longer than the straight line is called straight
-PERCENT = re.compile(r"(?<=\d)%")  # as a format writes it, without the space that stands before it in words
+PERCENT = re.compile(r"(?<=\d)%")  # as a format writes it; in words a space stands before it, where no line ends
 MATTERS = 1.5  # a factor in the number of steps from which on it is called a difference
 
 
@@ -68,7 +68,8 @@ def decide(claim: Claim) -> Verdict:
     low, high = measured.interval
     condition = claim.conditions[verdict].format(value=measured.value, low=low, high=high, seeds=claim.seeds,
                                                  **measured.numbers)
-    return Verdict(verdict, measured.value, measured.interval, claim.seeds, PERCENT.sub(" %", condition))
+    condition = PERCENT.sub("\N{NO-BREAK SPACE}%", condition)
+    return Verdict(verdict, measured.value, measured.interval, claim.seeds, condition)
 
 
 def per_seed(measure: Callable[[Run], np.ndarray], experiment: Experiment, seeds: int) -> np.ndarray:

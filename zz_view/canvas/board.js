@@ -3,6 +3,7 @@
 const PLAY = "M8 5v14l11-7z", PAUSE = "M6 5h4v14H6zm8 0h4v14h-4z";
 const WHOLE_RUN = 12000;  // milliseconds that playing a long run takes
 const TOP = 8;  // pixels above a plot, as in board.py: titles are text of the page, so that they wrap
+const BESIDES = 520;  // pixels of a window that a page needs above and below its planes, as in rooms.py
 const shared = (window.zigzagLab ??= { steps: new Map(), zooms: new Map(), boards: new Map(), drawn: 0, speed: 1 });
 
 function element(tag, attributes, parent) {
@@ -95,7 +96,8 @@ class Chart {
     this.width = width;
     const dpr = pixelScale(), { margin } = this;
     const equal = this.ready.cells.some(cell => cell.y.scaleanchor);
-    const height = equal ? Math.min(this.height, width - margin.l - margin.r + margin.t + margin.b) : this.height;
+    const most = this.board.planes ? Math.max(this.height, window.innerHeight / typeScale() - BESIDES) : this.height;
+    const height = equal ? Math.min(most, width - margin.l - margin.r + margin.t + margin.b) : this.height;
     this.stage.style.blockSize = `${height * typeScale()}px`;
     const across = Math.round(width * dpr), down = Math.round(height * dpr);
     for (const canvas of [this.base, this.marks])
@@ -293,6 +295,8 @@ class Board {
     shared.boards.set(this.group, together.add(this));
     this.narrowest = data.narrowest;
     this.count = data.charts.length;
+    // planes alone grow with the window; beside another chart they keep its height
+    this.planes = data.charts.every(chart => Object.values(chart.figure.layout).some(part => part?.scaleanchor));
     this.share();
     this.player.hidden = !data.words;
     const wanted = new Set(data.charts.map(chart => chart.key));

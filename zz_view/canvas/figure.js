@@ -445,27 +445,57 @@ function drawAnnotation(context, ready, annotation, ink, font) {
   const size = annotation.font?.size ?? 14, runs = runsOf(annotation.text, annotation.font?.color ?? ink);
   const widths = runs.map(run => { context.font = `${run.bold ? "bold " : ""}${size}px ${font}`; return context.measureText(run.text).width; });
   const total = widths.reduce((a, b) => a + b, 0);
-  let left = px + (annotation.xshift ?? 0) - (annotation.xanchor === "right" ? total : annotation.xanchor === "left" ? 0 : total / 2);
-  left = Math.max(2, Math.min(left, box.left + box.width + 14 - total));
+  const at = px + (annotation.xshift ?? 0), beside = { left: [at, at - total], right: [at - total, at] }[annotation.xanchor] ?? [at - total / 2];
   const wanted = py - (annotation.yshift ?? 0) + (annotation.yanchor === "top" ? 0.6 * size : annotation.yanchor === "bottom" ? -0.6 * size : 0);
-  const top = freeRow(ready.placed, left, total, wanted, size + 3, box);
+  const { left, middle } = freePlace(ready, { x, y }, beside, total, py, wanted, size + 3, box);
   context.textAlign = "left"; context.textBaseline = "middle";
+  let start = left;
   runs.forEach((run, k) => {
     context.font = `${run.bold ? "bold " : ""}${size}px ${font}`;
     context.fillStyle = legible(run, ready.style);
-    writeOver(context, run.text, left, top, ready.paper);
-    left += widths[k];
+    writeOver(context, run.text, start, middle, ready.paper);
+    start += widths[k];
   });
 }
 
-/** Where words of this width and height hide none that stand already: as wanted, or a row or two above or below. */
-function freeRow(placed, left, width, wanted, height, box) {
-  const at = [0, -1, 1, -2, 2].map(rows => wanted + rows * height).map(middle =>
-    ({ middle, left, right: left + width, top: middle - height / 2, bottom: middle + height / 2 }));
-  const inside = at.filter(({ top, bottom }, k) => !k || (top >= box.top && bottom <= box.top + box.height));
-  const free = inside.find(one => placed.every(other => one.left >= other.right || one.right <= other.left || one.top >= other.bottom || one.bottom <= other.top));
-  placed.push(free ?? at[0]);
-  return (free ?? at[0]).middle;
+/** Where words of this width and height hide none that stand already and are struck out by no line: as wanted; on the
+ * other side of the point (height `py`) or under it; a row or two away. Of places that are as bad, the first. */
+function freePlace(ready, { x, y }, beside, width, py, wanted, height, box) {
+  const at = (start, middle) => {
+    const left = Math.max(2, Math.min(start, box.left + box.width + 14 - width));
+    return { left, middle, right: left + width, top: middle - height / 2, bottom: middle + height / 2 };
+  };
+  const lines = ready.traces.filter(trace => isLine(trace) && ready.axes[trace.xaxis ?? "x"] === x && ready.axes[trace.yaxis ?? "y"] === y);
+  const wordsAt = place => ready.placed.filter(other => place.left < other.right && place.right > other.left && place.top < other.bottom && place.bottom > other.top).length;
+  const [side, other = side] = beside, under = 2 * py - wanted, first = at(side, wanted);
+  const turned = wordsAt(first) ? [] : [at(other, under), at(other, wanted), at(side, under)];
+  const moved = [...turned, ...[-1, 1, -2, 2].map(row => at(side, wanted + row * height))];
+  // sideways no farther than the plot, or than where the words begin anyway: beside it are the ticks
+  const inside = ({ left, top, bottom }) => left >= Math.min(box.left, first.left) && top >= box.top && bottom <= box.top + box.height;
+  let best, least = Infinity;
+  for (const place of [first, ...moved.filter(inside)]) {
+    const bad = 100 * wordsAt(place) + lines.filter(trace => crosses(trace, x, y, place)).length;
+    if (bad < least) [best, least] = [place, bad];
+    if (!bad) break;
+  }
+  ready.placed.push(best);
+  return best;
+}
+
+const isLine = trace => trace.type === "scatter" && (trace.mode ?? "lines").includes("lines") && (trace.line?.width ?? 2) > 0 && (trace.opacity ?? 1) >= 0.5;
+
+/** Whether a line runs through the middle of words, where it would strike them out. */
+function crosses(trace, x, y, { left, right, middle }) {
+  let [fromX, fromY] = [NaN, NaN];
+  for (let k = 0; k < trace.x.length; k++) {
+    const [toX, toY] = [x.toPixel(trace.x[k]), y.toPixel(trace.y[k])], [low, high] = [Math.max(left, Math.min(fromX, toX)), Math.min(right, Math.max(fromX, toX))];
+    if (low <= high) {  // false beside a gap
+      const ends = fromX === toX ? [fromY, toY] : [low, high].map(px => fromY + (px - fromX) / (toX - fromX) * (toY - fromY));
+      if (Math.min(...ends) < middle + 6 && Math.max(...ends) > middle - 6) return true;
+    }
+    [fromX, fromY] = [toX, toY];
+  }
+  return false;
 }
 
 /** The hover text nearest to a pixel, and where it belongs; null where nothing is near. */

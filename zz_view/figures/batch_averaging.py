@@ -1,6 +1,4 @@
 """Figures of batch averaging: one batch as arrows, mixed signs and whole runs against the batch size."""
-import textwrap
-
 import numpy as np
 
 from zz_core.batching import BatchSweep, MixedShares
@@ -11,14 +9,9 @@ from zz_view.theme import CENTERED, DRAWING, GREY, RAW, WEDGE, drawn, translucen
 MOST_ARROWS = 64
 SHORTEST_MEAN = 0.4  # of the longest arrow: a mean below this is drawn longer, by a round factor that is said
 STRETCHES = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
-TITLE_WIDTH = 46  # characters a line, so that a title fits on a phone
 REGIME_MARKS = {"across": ("●", "circle", "error across the mean"), "along": ("■", "square", "along it, noisy"),
                 "optimum": ("◆", "diamond", "at the optimum, noisy")}
 LABEL_GAP = 19  # pixels between two labels
-
-
-def wrapped(text: str, width: int = TITLE_WIDTH) -> str:
-    return "<br>".join(textwrap.wrap(text, width))
 
 
 def drawn_arrows(count: int) -> np.ndarray:
@@ -54,7 +47,7 @@ def batch_arrows_figure(gradients: np.ndarray, mean: np.ndarray, rows: np.ndarra
                        "name": "allowed by one sample"})
     shafts, label = _mean(mean, stretch_of(mean, gradients), color, reach)
     limits = {"range": [-reach, reach], "constrain": "domain", "nticks": 7}
-    figure = drawn([*traces, *_arrows(gradients, color, rows, slopes), *shafts], wrapped(title), height,
+    figure = drawn([*traces, *_arrows(gradients, color, rows, slopes), *shafts], title, height,
                    {**limits, "title": _axis_title(axis_titles[0])},
                    {**limits, "title": _axis_title(axis_titles[1]), "scaleanchor": "x"}, [label])
     figure["layout"]["margin"] |= {"t": 68, "l": 64, "b": 44}
@@ -130,7 +123,7 @@ def mixed_share_figure(shares: dict[str, MixedShares], color: str, chance: float
     sizes = next((found.batch_sizes for found in shares.values()), np.array([1]))
     crowded = any((np.abs(found.share[:2] - chance) < 0.12).any() for found in shares.values())
     shapes, notes = _levels(100 * chance, crowded, mixing_size if (mixing_size or np.inf) < sizes[-1] else None)
-    return drawn(traces, wrapped(title), height, _batch_axis(sizes),
+    return drawn(traces, title, height, _batch_axis(sizes),
                  {"title": _axis_title("gradients with mixed signs (%)"), "range": [-4, 126],
                   "tickvals": [0, 25, 50, 75, 100]}, [*notes, *_end_labels(ends, (height - 104) / 130)], shapes)
 
@@ -199,7 +192,7 @@ def batch_sweep_figure(sweeps: dict[str, BatchSweep], longest: int, title: str, 
     runs or more do not arrive, the marker is open; in the last panel it stands at the top.
     """
     sizes = next((sweep.batch_sizes for sweep in sweeps.values()), np.array([1]))
-    figure = drawn([], wrapped(title), height, {}, {})
+    figure = drawn([], title, height, {}, {})
     layout, axis = figure["layout"], {**figure["layout"]["xaxis"], **_batch_axis(sizes)}
     side = (1 - PANEL_GAP * (len(PANELS) - 1)) / len(PANELS)
     for row, (name, words) in enumerate(PANELS.items(), start=1):

@@ -185,7 +185,8 @@ def batch_figures(start: BatchShares, shown: BatchShares, inputs: Sequence[int],
                            "B = %{x:.0f}: %{y:.0%}", SYMBOLS[k], width, labeled=width > THIN)
                       for k in range(len(inputs))]
         axis = "rows with one sign" if name == "unanimous" else "energy along the inputs' mean"
-        shapes = [_level(level, LAYERS[k]) for k, level in enumerate(chance)]
+        shapes = [{**_level(level, LAYERS[k]), "xref": "x", "x0": sizes[0], "x1": sizes[-1]}  # no farther: the names
+                  for k, level in enumerate(chance)]
         figures.append(_figure(lines, title, height, x, {
             "title": {"text": axis, "standoff": 6}, "range": [-0.05, 1.07], "tickformat": ".0%",
             "tickvals": [0, 0.25, 0.5, 0.75, 1]}, shapes, subtitle=key))

@@ -12,6 +12,7 @@ GLYPH_COLUMNS, GLYPH_ROWS = 25, 16  # more cells than that are too small to writ
 MOST_CELLS = 2**15  # of a heatmap: each cell also carries its hover text
 GAP_ROWS = 32  # more rows leave no room for a line between them
 MOST_TICKS = 12
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 STRETCHES, LEAST_STEPS = 20, 10  # of the running share: at most so many points, each over at least so many steps
 
 
@@ -42,7 +43,11 @@ def sign_heatmap_figure(vectors: np.ndarray, title: str, what: str, first_step: 
                  x={"title": {"text": "step"}, "range": [first_step - 0.5, end], "showgrid": False, "zeroline": False,
                     "tickformat": "d", "nticks": 8},
                  y={"title": {"text": "weight"}, "range": [dimensions + 0.5, 0.5], "showgrid": False, "zeroline": False,
-                    "tickvals": ticks, "ticktext": [f"w{tick}" for tick in ticks]})
+                    "tickvals": ticks, "ticktext": [weight_name(tick) for tick in ticks]})
+
+
+def weight_name(number: int) -> str:
+    return f"w{number}".translate(SUBSCRIPTS)
 
 
 def _cells(codes: np.ndarray, first_step: int, written: bool) -> dict:
@@ -93,7 +98,7 @@ def same_sign_figure(series: dict[str, np.ndarray], chance: float, what: str,
                           "yshift": 8, "font": {"size": 14, "color": color}})
     # the chance level is named below its line, since "arrived" stands above the points
     notes.append({"x": 1, "xref": "x domain", "y": chance, "text": "by chance", "showarrow": False, "xanchor": "right",
-                  "yanchor": "top", "font": {"size": 14, "color": GREY}})
+                  "yanchor": "top", "yshift": -3, "font": {"size": 14, "color": GREY}})
     level = {"type": "line", "xref": "x domain", "x0": 0, "x1": 1, "y0": chance, "y1": chance, "layer": "below",
              "line": {"color": GREY, "dash": "dot", "width": 2}}
     steps = max(map(len, series.values()), default=0)
@@ -106,7 +111,7 @@ def same_sign_figure(series: dict[str, np.ndarray], chance: float, what: str,
 
 def _mean(values: np.ndarray) -> str:
     defined = values[np.isfinite(values)]
-    return f"{100 * defined.mean():.0f} %" if len(defined) else "undefined"
+    return f"{100 * defined.mean():.0f}\N{NO-BREAK SPACE}%" if len(defined) else "undefined"
 
 
 def _share_title(series: dict[str, np.ndarray]) -> str:
