@@ -1,7 +1,8 @@
 """Replicas of the dashboard behind nginx, on this machine alone: the configuration and the image of `deploy/`.
 
-The tests of this folder take two, `python -m tests.load --replicas` as many as it is told. The replicas run from a folder that holds what the Dockerfile copies, with the environment that it sets. The files for
-nginx are those of `deploy/nginx/`, but for ports, and folders that only an administrator may write to.
+The tests of this folder take two, `python -m tests.load --replicas` as many as it is told. They run from a folder that
+holds what the Dockerfile copies, with the environment that it sets. The files for nginx are those of `deploy/nginx/`,
+but for ports, and folders that only an administrator may write to.
 """
 import json
 import os
