@@ -15,8 +15,12 @@ from tests.servers import Server
 Served = Server | Cluster
 SEE_IT = ("", "trajectories", "gradient-signs", "batch-averaging", "gallery")  # heavy pages are loaded apart
 THINKING = 3.0  # seconds between two changes of a visitor
-LARGE = {"dimensions": "256", "samples": "4096", "steps": "3000", "batch_size": "64"}  # near the budget of one run
-HEAVY = (("", LARGE), ("geometry", LARGE), ("saturation", LARGE), ("trajectories", LARGE))
+LARGE = {"dimensions": "256", "samples": "4096", "steps": "1200", "batch_size": "64"}
+HEAVY = (("", LARGE), ("geometry", LARGE), ("saturation", LARGE), ("trajectories", {**LARGE, "batch_size": "4096"}),
+         ("trajectories", {"loss": "logistic", "samples": "4096", "steps": "3000"}),
+         ("remedies", {"dimensions": "16", "samples": "512"}),
+         ("sweep", {"dimensions": "64", "samples": "1024", "steps": "500"}),
+         ("deep-network", {"net_layers": "256-256", "net_steps": "2000"}))  # much of what one visitor gets of each
 
 
 @dataclass
@@ -122,8 +126,8 @@ async def heavy_visits(server: Served, number: int, found: Crowd) -> None:
     try:
         for k in count(number):
             page, query = HEAVY[k % len(HEAVY)]
-            seed = str(1000 * number + k)
-            async with Visitor(server.ws, page, {**query, "seed": seed, "data_seed": seed}) as visitor:
+            seeds = dict.fromkeys(("seed", "data_seed", "net_seed"), str(random.randrange(10**6)))
+            async with Visitor(server.ws, page, query | seeds) as visitor:
                 found.note(await visitor.open(), found.heavy)
     except Exception as error:
         found.errors.append(f"a heavy page: {type(error).__name__}: {error}")

@@ -104,11 +104,15 @@ class Visitor:
     async def watch(self, *words: str) -> str:
         """Read on until a text of the page, or its progress, holds one of these words; that text."""
         while True:
-            message = ForwardMsg.FromString(await asyncio.wait_for(self.socket.recv(), PATIENCE))
+            message = ForwardMsg.FromString(await self._received())
             self.texts.clear()
             self._take(message, [])
             if found := [text for text in self.texts if any(word in text for word in words)]:
                 return found[0]
+
+    async def _received(self) -> bytes:
+        async with asyncio.timeout(PATIENCE):  # wait_for may miss that it is cancelled, in Python 3.11
+            return await self.socket.recv()
 
     async def _run(self, page: str = "") -> Reply:
         started = time.perf_counter()
@@ -117,7 +121,7 @@ class Visitor:
         self.texts.clear()
         size, errors = 0, []
         while True:
-            raw = await asyncio.wait_for(self.socket.recv(), PATIENCE)
+            raw = await self._received()
             size += len(raw)
             message = ForwardMsg.FromString(raw)
             if message.WhichOneof("type") == "script_finished":
