@@ -9,7 +9,7 @@ import logging
 import streamlit as st
 
 from zz_view import controls, hosting, menus, present
-from zz_view.hosting import meters
+from zz_view.hosting import heavy, meters
 
 ZIG_ZAG = ('<path d="M2 20 9 6l4 9 3-7 6 8" fill="none" stroke="#7a68d8" stroke-width="2.5" stroke-linecap="round" '
            'stroke-linejoin="round"/>')
@@ -61,7 +61,8 @@ def visit(told: dict[str, str]) -> None:
     present.switch()
     if controls.reset_asked():
         st.switch_page(page, query_params={})  # empties the URL, whatever else it held
-    page.run()
+    with heavy.page():
+        page.run()
     controls.check_page_params()
     controls.finish_reset()
     hosting.freeze_imports()

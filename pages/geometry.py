@@ -53,6 +53,7 @@ else:
     views.draw_map(experiment, run, shift, color)
 if experiment.dimensions > 1:
     views.draw_invariance(experiment, shift)
-predict("along_the_mean", questions.straight_along_the_mean(experiment))
+if (question := questions.straight_along_the_mean(experiment)) is not None:
+    predict("along_the_mean", question)
 page.explanations(__file__)
 share.share({"run": run}, experiment)

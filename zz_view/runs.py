@@ -1,5 +1,6 @@
 """Runs for the pages: simulated once, kept for everyone, and refused with a sentence where they would take too long."""
 import re
+from bisect import bisect_left
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache
@@ -9,8 +10,9 @@ import numpy as np
 import streamlit as st
 
 from zz_core import Experiment, Run, simulate
-from zz_core.costs import Cost, cost, largest_steps
+from zz_core.costs import Cost, cost, largest_steps, slowness
 from zz_core.experiment import DEFAULTS
+from zz_core.losses import LOSSES
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.prediction import Prediction, predict, why_unpredicted
 from zz_core.stability import stability_limit
@@ -21,6 +23,8 @@ from zz_view.hosting.caches import Cache
 
 BUDGET_SECONDS, BUDGET_BYTES = 10.0, 128 * 2**20
 SMALL_BYTES = 8 * 2**20
+MEASURES = 3  # times that a page looks at every sample of a run
+SAMPLE, SAMPLE_OF_OTHERS, VALUE = 20e-9, 60e-9, 0.7e-9  # seconds for one: of squared losses, of others, of each input
 KEPT_BYTES, KEPT_LARGE_BYTES = 64 * 2**20, 256 * 2**20  # of runs, in memory for everyone
 KEPT_PREDICTIONS_BYTES = 16 * 2**20
 BAND_SEEDS, BAND_SHARE = 20, 0.8  # how many runs a band sums up, and the share of them that it holds
@@ -32,11 +36,13 @@ BY_QUERY = {Experiment: lambda experiment: tuple(experiment.to_query().items())}
 
 def get(experiment: Experiment, replicates: int = 1) -> Run:
     """The run of `experiment`, shared by all visitors: its arrays are read-only. Stops the page where there is none."""
-    predicted = cost(experiment, replicates)
-    if not _within_budget(predicted):
-        _refuse_cost(experiment, replicates, predicted)
+    predicted, measured = cost(experiment, replicates), measuring(experiment, replicates)
+    if not _within_budget(_sum(predicted, measured)):
+        _refuse_cost(experiment, replicates, _sum(predicted, measured))
     cache, key = kept() if predicted.bytes <= SMALL_BYTES else kept_large(), (experiment, replicates)
     waiting = predicted.seconds > heavy.NOTICEABLE_SECONDS and key not in cache
+    if waiting or measured.seconds > heavy.NOTICEABLE_SECONDS:
+        heavy.hold("This run", predicted.seconds + measured.seconds)
     with (heavy.slot_if(waiting, "This run", predicted.seconds),
           st.spinner(f"Training, about {predicted.seconds:.0f} s …") if waiting else nullcontext()):
         try:
@@ -84,7 +90,7 @@ def get_with_band(experiment: Experiment, replicates: int = 1) -> tuple[Run, np.
     No band for the full batch, which draws nothing, and where it would take noticeably long.
     """
     many = max(replicates, BAND_SEEDS)
-    predicted = cost(experiment, many)
+    predicted = _sum(cost(experiment, many), measuring(experiment, many))
     if experiment.full_batch or predicted.seconds > heavy.NOTICEABLE_SECONDS or not _within_budget(predicted):
         return get(experiment, replicates), None
     run = get(experiment, many)
@@ -101,7 +107,24 @@ def first(run: Run, replicates: int) -> Run:
 
 
 def affordable(experiment: Experiment, replicates: int = 1) -> bool:
-    return _within_budget(cost(experiment, replicates))
+    return _within_budget(_sum(cost(experiment, replicates), measuring(experiment, replicates)))
+
+
+def measuring(experiment: Experiment, replicates: int = 1) -> Cost:
+    """What a page's measures of the run take, where that may be more than the run itself: they look at every sample of
+    every step, while the full batch may be solved for all steps at once. A loss that is not quadratic is evaluated on
+    all samples after every step, however few of them the step has seen."""
+    quadratic = LOSSES[experiment.loss].quadratic
+    if quadratic and not experiment.full_batch:
+        return Cost(0, 0.0)
+    seen = experiment.steps * experiment.rows
+    each = (SAMPLE if quadratic else SAMPLE_OF_OTHERS) + experiment.dimensions * VALUE
+    return Cost(8 * seen if experiment.full_batch else 0,
+                MEASURES * slowness() * each * seen * (1 if experiment.full_batch else replicates))
+
+
+def _sum(*costs: Cost) -> Cost:
+    return Cost(*map(sum, zip(*costs, strict=True)))
 
 
 def _within_budget(predicted: Cost) -> bool:
@@ -110,7 +133,9 @@ def _within_budget(predicted: Cost) -> bool:
 
 def _refuse_cost(experiment: Experiment, replicates: int, predicted: Cost) -> NoReturn:
     what = "This run" if replicates == 1 else f"These {replicates} runs"
-    largest = _two_digits_down(largest_steps(experiment, replicates, BUDGET_SECONDS, BUDGET_BYTES))
+    largest = _two_digits_down(bisect_left(  # measuring leaves fewer of those that can be run
+        range(1, 1 + largest_steps(experiment, replicates, BUDGET_SECONDS, BUDGET_BYTES)), True,
+        key=lambda steps: not affordable(replace(experiment, steps=steps), replicates)))
     advice = (f"Set **Steps** to {largest} or fewer." if largest else
               "Even one step would be too much: lower **Samples**, **Dimensions** or **Batch size**.")
     over = []

@@ -1,37 +1,37 @@
-"""Two replicas of the dashboard behind nginx, on this machine alone: the configuration and the image of `deploy/`.
+"""Replicas of the dashboard behind nginx, on this machine alone: the configuration and the image of `deploy/`.
 
-The replicas run from a folder that holds what the Dockerfile copies, with the environment that it sets. The files for
-nginx are those of `deploy/nginx/`, but for ports, and folders that only an administrator may write to.
+The tests of this folder take two, `python -m tests.load --replicas` as many as it is told. They run from a folder that
+holds what the Dockerfile copies, with the environment that it sets. The files for nginx are those of `deploy/nginx/`,
+but for ports, and folders that only an administrator may write to.
 """
 import json
 import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import pytest
-
 from tests.deploy.visitor import get
+from tests.servers import ROOT, START_SECONDS, Server, free_ports
 
-ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-START_SECONDS = 120  # two cold starts at once, perhaps on a busy machine
-SECRET = "a-secret-that-both-replicas-share-in-these-tests"
+SECRET = "a-secret-that-all-replicas-share-in-these-tests"
+PART_OF_A_REPLICA = re.compile(r"^(?:upstream replica_(850\d) \{.*?^\}\n|[^\n]*\b(850\d)\b[^\n]*\n)",
+                               re.MULTILINE | re.DOTALL)  # of replicas.conf: a block, or a line of the others
 
 
-class Replica:
+@dataclass
+class Replica(Server):
     """A process as the Dockerfile starts it, on a port of its own."""
 
-    def __init__(self, image: Path, port: int, log: Path):
-        self.image, self.port, self.log, self.process = image, port, log, None
+    image: Path
 
     def start(self) -> None:
         environment = {**os.environ, **settings(), "PYTHONPATH": str(self.image),
@@ -40,17 +40,6 @@ class Replica:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-m", *command()], cwd=self.image, env=environment,
                                             stdout=log, stderr=subprocess.STDOUT)
-
-    def wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_stcore/health", timeout=2) as answer:
-                    if answer.read() == b"ok":
-                        return
-            except OSError:
-                time.sleep(0.1)
-        pytest.fail(f"the replica did not start:\n{self.log.read_text(errors='replace')[-4000:]}", pytrace=False)
 
     def end(self, how: str) -> None:
         getattr(self.process, how)()
@@ -62,7 +51,16 @@ class Cluster:
 
     def __init__(self, port: int, replicas: list[Replica], nginx: list[str], folder: Path):
         self.replicas, self.nginx, self.folder = {replica.port: replica for replica in replicas}, nginx, folder
-        self.host, self.url = f"127.0.0.1:{port}", f"http://127.0.0.1:{port}"
+        self.port, self.host, self.url = port, f"127.0.0.1:{port}", f"http://127.0.0.1:{port}"
+        self.ws = f"ws://{self.host}"
+
+    def memory(self) -> float:
+        """MiB of all replicas; nginx takes little."""
+        return sum(replica.memory() for replica in self.replicas.values())
+
+    def cpu(self) -> float:
+        """Seconds of a core that all replicas have used."""
+        return sum(replica.cpu() for replica in self.replicas.values())
 
     def reload(self) -> None:
         subprocess.run([*self.nginx, "-s", "reload"], check=True, capture_output=True)
@@ -75,7 +73,7 @@ class Cluster:
                 if self.logged("/_stcore/health 200")[-1].split()[-1] in ports:
                     return
             time.sleep(0.1)
-        pytest.fail(f"nginx asks none of {ports}", pytrace=False)
+        raise RuntimeError(f"nginx asks none of {ports}")
 
     def store(self) -> list[Path]:
         """The files that nginx keeps."""
@@ -120,16 +118,6 @@ def copy_image(folder: Path) -> None:
                 shutil.copy(found, folder / target)
 
 
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
 def replaced(text: str, changes: dict[str, str]) -> str:
     for old, new in changes.items():
         assert old in text, f"deploy/nginx no longer says {old!r}, which these tests replace"
@@ -148,25 +136,36 @@ def write_configuration(folder: Path, port: int, inner: int, replicas: list[int]
         "/var/cache/nginx": f"{folder}/cache", "/var/log/nginx": f"{folder}/log", "http {\n": "http {\n" + temporary}),
         encoding="utf-8")
     text = (DEPLOY / "nginx" / "replicas.conf").read_text(encoding="utf-8")
-    for number, own in enumerate(replicas, 1):
-        text = replaced(text, {f"zigzag-850{number}": "127.0.0.1", f"850{number}": str(own)})
-    (folder / "replicas.conf").write_text(text, encoding="utf-8")
+    (folder / "replicas.conf").write_text(PART_OF_A_REPLICA.sub(partial(for_each, replicas), text), encoding="utf-8")
     return folder / "nginx.conf"
 
 
+def for_each(replicas: list[int], part: re.Match) -> str:
+    """What replicas.conf says of its first replica, said of each of these; what it says of others is left out."""
+    if "8501" not in part.groups():
+        return ""
+    return "".join(replaced(part[0], {"8501": str(port)}).replace(f"zigzag-{port}", "127.0.0.1") for port in replicas)
+
+
+def nginx_program() -> str:
+    """Its path; FileNotFoundError where there is none."""
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        raise FileNotFoundError("no nginx to test with: install it, on Debian with `apt-get install nginx-light`")
+    return found
+
+
 @contextmanager
-def running(folder: Path) -> Iterator[Cluster]:
-    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        report = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        report("no nginx to test with: install it, on Debian with `apt-get install nginx-light`")
+def running(folder: Path, count: int = 2, script: Path = ROOT / "dashboard.py") -> Iterator[Cluster]:
+    """So many replicas behind nginx while this is open; script: an app that takes the dashboard's place."""
     image = folder / "image"
-    image.mkdir()
+    image.mkdir(parents=True)
     copy_image(image)
-    port, inner, *own = free_ports(4)
-    replicas = [Replica(image, each, folder / f"replica-{each}.log") for each in own]
+    shutil.copy(script, image / "dashboard.py")
+    port, inner, *own = free_ports(2 + count)
+    replicas = [Replica(None, each, folder / f"replica-{each}.log", image) for each in own]
     configuration = write_configuration(folder, port, inner, own)
-    nginx = [program, "-p", str(folder), "-c", str(configuration), "-g",
+    nginx = [nginx_program(), "-p", str(folder), "-c", str(configuration), "-g",
              f"pid {folder}/nginx.pid;" + (" user root;" if os.geteuid() == 0 else "")]
     checked = subprocess.run([*nginx, "-t"], capture_output=True, text=True)
     assert checked.returncode == 0 and "[warn]" not in checked.stderr, checked.stderr
@@ -177,7 +176,7 @@ def running(folder: Path) -> Iterator[Cluster]:
         server = subprocess.Popen([*nginx[:-1], nginx[-1] + " daemon off;"], stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL)
         for replica in replicas:
-            replica.wait_until_it_answers()
+            replica.wait()
         yield Cluster(port, replicas, nginx, folder)
     finally:
         for process in (server, *(replica.process for replica in replicas)):

@@ -6,8 +6,9 @@ import sys
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.deploy.cluster import dockerfile, free_ports
+from tests.deploy.cluster import dockerfile
 from tests.deploy.visitor import Visitor, get
+from tests.servers import free_ports
 
 
 def two_visitors(cluster) -> tuple[Visitor, Visitor]:
@@ -43,7 +44,7 @@ def test_visitors_of_a_replica_that_ends_go_on_at_another(cluster, end):
         assert get(cluster.host, "/trajectories")[0] == 200
     finally:
         gone.start()
-        gone.wait_until_it_answers()
+        gone.wait()
     cluster.wait_until_asked(gone)
     # their session is where they are now: the replica that is back does not know it
     assert back.upload() == 204
@@ -75,6 +76,6 @@ def test_while_no_replica_answers_there_is_a_sentence_that_comes_back(cluster):
         for replica in cluster.replicas.values():
             replica.start()
         for replica in cluster.replicas.values():
-            replica.wait_until_it_answers()
+            replica.wait()
     cluster.wait_until_asked(*cluster.replicas.values())
     assert get(cluster.host, "/")[2] == page

@@ -87,4 +87,4 @@ def test_a_page_goes_on_when_its_replica_ends(context, cluster):
         assert now != port and now in cluster.replicas
     finally:
         gone.start()
-        gone.wait_until_it_answers()
+        gone.wait()

@@ -9,11 +9,13 @@ import pytest
 import streamlit
 from websockets.exceptions import InvalidStatus
 
-from tests.deploy.cluster import ROOT
 from tests.deploy.visitor import Visitor, get
+from tests.servers import ROOT
 
 YEAR = 365 * 24 * 3600
 ZIPPED = {"Accept-Encoding": "gzip, deflate, br"}
+UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+           "Sec-WebSocket-Protocol": "streamlit", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
 
 
 def static_file(cluster) -> str:
@@ -54,9 +56,7 @@ def test_a_cookie_that_names_no_replica_is_one_more_new_visitor(cluster, cookie)
 @pytest.mark.parametrize("scheme, rules", [(None, "SameSite=Lax"), ("https", "SameSite=None; Secure; Partitioned")])
 def test_the_cookie_holds_a_port_and_no_script_can_read_it(cluster, scheme, rules):
     status, headers, _ = get(cluster.host, "/_stcore/stream", headers={
-        "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Protocol": "streamlit", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-        **({"X-Forwarded-Proto": scheme} if scheme else {})})
+        **UPGRADE, **({"X-Forwarded-Proto": scheme} if scheme else {})})
     cookies = [value for name, value in headers if name == "set-cookie"]
     assert status == 101 and len(cookies) == 1
     port, rest = re.fullmatch(r"zigzag_replica=(\d+); Path=/; HttpOnly; (.*)", cookies[0]).groups()
@@ -104,6 +104,15 @@ def test_headers_are_those_of_the_dashboard_each_once(cluster):
                           for host in (f"127.0.0.1:{next(iter(cluster.replicas))}", cluster.host))
         names = [name for name, _ in get(cluster.host, path)[1] if name not in own]
         assert behind == direct and len(names) == len(set(names)), path
+
+
+def test_no_answer_tells_what_serves_it(cluster):
+    """Neither nginx's version nor the replica's server."""
+    answers = [get(cluster.host, path)[1] for path in ("/", "/_stcore/health", static_file(cluster), "/nginx-health",
+                                                       "/_stcore/metrics")]
+    answers.append(get(cluster.host, "/_stcore/stream", headers=UPGRADE)[1])
+    for headers in answers:
+        assert [value for name, value in headers if name == "server"] == ["nginx"], headers
 
 
 def test_a_page_of_another_site_cannot_open_a_session(cluster):

@@ -53,6 +53,29 @@ def test_the_place_is_free_again_however_the_work_ends(pool, mode):
     assert "computed" in words(at.run())
 
 
+def a_page_that_holds():
+    import streamlit as st
+
+    from zz_view.hosting import heavy
+    heavy.hold("Outside of a page")  # nobody would give it back
+    before = heavy.pool().counts()
+    with heavy.page():
+        heavy.hold("This run", 20)
+        heavy.hold("Another run", 20)
+        with heavy.slot("A part of it"):
+            pass
+        st.write(f"{before} {heavy.pool().counts()}")
+        if st.session_state.get("mode") == "stops":
+            st.stop()
+
+
+@pytest.mark.parametrize("mode", ["ends", "stops"])
+def test_what_a_page_holds_is_one_place_up_to_its_end(pool, mode):
+    at = AppTest.from_function(a_page_that_holds)
+    at.session_state["mode"] = mode
+    assert words(at.run()) == "(0, 0) (1, 0)" and pool.counts() == (0, 0)
+
+
 def test_who_waits_sees_the_position_and_goes_on_when_the_place_is_free(pool, monkeypatch):
     others = [pool.ask("another", 12), pool.ask("a third", 30)]
     seen = []

@@ -2,15 +2,25 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 
+from tests.deploy.cluster import Cluster
 from tests.load.sessions import Reply, Visitor
 from tests.servers import Server
 
+Served = Server | Cluster
 SEE_IT = ("", "trajectories", "gradient-signs", "batch-averaging", "gallery")  # heavy pages are loaded apart
 THINKING = 3.0  # seconds between two changes of a visitor
+LARGE = {"dimensions": "256", "samples": "4096", "steps": "1200", "batch_size": "64"}
+HEAVY = (("", LARGE), ("geometry", LARGE), ("saturation", LARGE), ("trajectories", {**LARGE, "batch_size": "4096"}),
+         ("trajectories", {"loss": "logistic", "samples": "4096", "steps": "3000"}),
+         ("remedies", {"dimensions": "16", "samples": "512"}),
+         ("sweep", {"dimensions": "64", "samples": "1024", "steps": "500"}),
+         ("deep-network", {"net_layers": "256-256", "net_steps": "2000"}))  # much of what one visitor gets of each
 
 
 @dataclass
@@ -22,17 +32,29 @@ class Crowd:
     changes: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     bytes: list[int] = field(default_factory=list)  # sent for each change
+    heavy: list[float] = field(default_factory=list)  # heavy pages, those that came while the crowd played
+    replicas: Counter[str] = field(default_factory=Counter)  # sessions of each, where there is more than one
     before: float = 0.0  # memory of the server without the crowd
     memory: float = 0.0  # and with all of it, at the end
-    cpu: float = 0.0  # seconds of a core for each change
+    cpu: float = 0.0  # seconds of a core for each change, heavy pages among them
+    played: float = 0.0  # seconds, up to the last change
 
     @property
     def each(self) -> float:
         """MiB a session, the caches that it fills among them."""
         return (self.memory - self.before) / self.size
 
+    @property
+    def rate(self) -> float:
+        """Changes a second of all together."""
+        return len(self.changes) / self.played
+
     def percentile(self, share: float, what: str = "changes") -> float:
         return float(np.percentile(found, share)) if (found := getattr(self, what)) else float("nan")
+
+    def arrived_at(self, replica: str) -> None:
+        if replica:
+            self.replicas[replica] += 1
 
     def note(self, reply: Reply, kind: list[float]) -> None:
         kind.append(reply.seconds)
@@ -41,18 +63,20 @@ class Crowd:
             self.bytes.append(reply.bytes)
 
 
-async def warm(server: Server, pages: tuple[str, ...] = SEE_IT) -> None:
-    """Whatever is made once a server, such as the gallery's pictures."""
-    for page in pages:
-        async with Visitor(server.ws, page, rng=random.Random(page)) as visitor:
-            await visitor.open()
-            await visitor.change()
+async def warm(server: Served, pages: tuple[str, ...] = SEE_IT) -> None:
+    """Whatever is made once a process, such as the gallery's pictures."""
+    for process in [server] if isinstance(server, Server) else server.replicas.values():
+        for page in pages:
+            async with Visitor(process.ws, page, rng=random.Random(page)) as visitor:
+                await visitor.open()
+                await visitor.change()
 
 
-async def crowd(server: Server, size: int, seconds: float, pages: tuple[str, ...] = SEE_IT,
-                thinking: float = THINKING, arriving: float = 0.1) -> Crowd:
+async def crowd(server: Served, size: int, seconds: float, pages: tuple[str, ...] = SEE_IT,
+                thinking: float = THINKING, arriving: float = 0.1, heavy: int = 0) -> Crowd:
     """`size` visitors, each on one of the pages, who for so many seconds change something every `thinking` seconds, on
-    the average; they arrive one after another, `arriving` seconds apart."""
+    the average; they arrive one after another, `arriving` seconds apart. heavy: how many others open heavy pages again
+    and again while they play."""
     found, gate, here = Crowd(size, before=server.memory()), asyncio.Event(), 0
 
     async def visit(number: int) -> None:
@@ -62,6 +86,7 @@ async def crowd(server: Server, size: int, seconds: float, pages: tuple[str, ...
         try:
             async with Visitor(server.ws, pages[number % len(pages)], rng=rng) as visitor:
                 try:
+                    found.arrived_at(visitor.replica)
                     found.note(await visitor.open(), found.first)
                 finally:
                     here += 1
@@ -81,17 +106,34 @@ async def crowd(server: Server, size: int, seconds: float, pages: tuple[str, ...
     done, leave = asyncio.Semaphore(0), asyncio.Event()
     visits = [asyncio.create_task(visit(number)) for number in range(size)]
     await gate.wait()
-    used = server.cpu()
+    others = [asyncio.create_task(heavy_visits(server, number, found)) for number in range(heavy)]
+    used, started = server.cpu(), time.monotonic()
     for _ in range(size):
         await done.acquire()
+    found.played = time.monotonic() - started
+    for other in others:
+        other.cancel()
     found.cpu = (server.cpu() - used) / max(1, len(found.changes))
     found.memory = server.memory()
     leave.set()
     await asyncio.gather(*visits)
+    await asyncio.gather(*others, return_exceptions=True)
     return found
 
 
-async def first_visits(server: Server, size: int, pages: tuple[str, ...] = SEE_IT) -> Crowd:
+async def heavy_visits(server: Served, number: int, found: Crowd) -> None:
+    """One visitor who opens heavy pages until cancelled, each with data that nobody has seen."""
+    try:
+        for k in count(number):
+            page, query = HEAVY[k % len(HEAVY)]
+            seeds = dict.fromkeys(("seed", "data_seed", "net_seed"), str(random.randrange(10**6)))
+            async with Visitor(server.ws, page, query | seeds) as visitor:
+                found.note(await visitor.open(), found.heavy)
+    except Exception as error:
+        found.errors.append(f"a heavy page: {type(error).__name__}: {error}")
+
+
+async def first_visits(server: Served, size: int, pages: tuple[str, ...] = SEE_IT) -> Crowd:
     """`size` visitors who all come at once: the page of HTML, then the session."""
     found = Crowd(size, before=server.memory())
 
@@ -103,6 +145,7 @@ async def first_visits(server: Server, size: int, pages: tuple[str, ...] = SEE_I
             if b"<script" not in html:
                 found.errors.append(f"/{page} answered {html[:60]!r}")
             async with Visitor(server.ws, page, rng=random.Random(number)) as visitor:
+                found.arrived_at(visitor.replica)
                 reply = await visitor.open()
                 found.note(reply._replace(seconds=time.perf_counter() - started), found.first)
         except Exception as error:
@@ -113,7 +156,7 @@ async def first_visits(server: Server, size: int, pages: tuple[str, ...] = SEE_I
     return found
 
 
-async def soak(server: Server, seconds: float, size: int, staying: float = 30.0) -> list[tuple[float, float]]:
+async def soak(server: Served, seconds: float, size: int, staying: float = 30.0) -> list[tuple[float, float]]:
     """Visitors who come, stay for about `staying` seconds and go, `size` at a time; (second, MiB) at every tenth."""
     memory, errors, started = [], [], time.monotonic()
 
@@ -139,7 +182,7 @@ async def soak(server: Server, seconds: float, size: int, staying: float = 30.0)
     return memory
 
 
-async def fetched(server: Server, path: str) -> bytes:
+async def fetched(server: Served, path: str) -> bytes:
     """The body of a page of HTML, without a thread for each visitor."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:

@@ -20,6 +20,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 PATIENCE = 120.0  # seconds for an answer; longer counts as an error
 MOVED = ("learning_rate", "target_angle", "batch_size", "seed", "distance", "input_mean", "x")  # x: the empty app's
 FAR = {"batch_size": 64, "seed": 1000}  # no student moves them to the end of their range
+COOKIE = "zigzag_replica="
 HELD_RUNS = 2  # for how many runs a browser holds a message, global.maxCachedMessageAge
 ENDED_WELL, ENDED_EARLY = ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_EARLY_FOR_RERUN
 
@@ -54,6 +55,7 @@ class Visitor:
     controls: dict[str, Control] = field(default_factory=dict)  # of the page, by their names in the URL
     texts: list[str] = field(default_factory=list)  # Markdown and alerts of the last run
     session: str = ""  # its id on the server
+    replica: str = ""  # as nginx's cookie names it, where one is before the server
 
     def __post_init__(self):
         self._states: dict[str, WidgetState] = {}
@@ -63,7 +65,11 @@ class Visitor:
     async def __aenter__(self) -> "Visitor":
         self.socket = await websockets.connect(
             f"{self.url}/_stcore/stream", subprotocols=["streamlit"], max_size=None, open_timeout=PATIENCE,
-            ping_interval=None, compression=None)
+            ping_interval=None, compression=None,
+            additional_headers={"Cookie": COOKIE + self.replica} if self.replica else None)
+        for line in self.socket.response.headers.get_all("Set-Cookie"):
+            if line.startswith(COOKIE):
+                self.replica = line.removeprefix(COOKIE).partition(";")[0]
         return self
 
     async def __aexit__(self, *_) -> None:
@@ -98,11 +104,15 @@ class Visitor:
     async def watch(self, *words: str) -> str:
         """Read on until a text of the page, or its progress, holds one of these words; that text."""
         while True:
-            message = ForwardMsg.FromString(await asyncio.wait_for(self.socket.recv(), PATIENCE))
+            message = ForwardMsg.FromString(await self._received())
             self.texts.clear()
             self._take(message, [])
             if found := [text for text in self.texts if any(word in text for word in words)]:
                 return found[0]
+
+    async def _received(self) -> bytes:
+        async with asyncio.timeout(PATIENCE):  # wait_for may miss that it is cancelled, in Python 3.11
+            return await self.socket.recv()
 
     async def _run(self, page: str = "") -> Reply:
         started = time.perf_counter()
@@ -111,7 +121,7 @@ class Visitor:
         self.texts.clear()
         size, errors = 0, []
         while True:
-            raw = await asyncio.wait_for(self.socket.recv(), PATIENCE)
+            raw = await self._received()
             size += len(raw)
             message = ForwardMsg.FromString(raw)
             if message.WhichOneof("type") == "script_finished":

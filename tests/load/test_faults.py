@@ -204,6 +204,28 @@ def test_heavy_work_of_two_visitors_goes_in_turn_and_who_leaves_frees_the_place(
     pytest.fail("the place is still taken")
 
 
+def test_heavy_pages_keep_nobody_waiting_for_more_than_two_seconds(server):
+    """Eight visitors with experiments as large as one gets; so the test can fail: they train, and wait for a place."""
+    alone = asyncio.run(crowd(server, 5, 8.0, thinking=1.0, arriving=0.02))
+    before = server.figures().get("zigzag_heavy_wait_seconds_count", 0)
+    beside = asyncio.run(crowd(server, 5, 20.0, thinking=1.0, arriving=0.02, heavy=8))
+    figures = server.figures()
+    assert figures["zigzag_heavy_wait_seconds_count"] > before and alone.errors == beside.errors == []
+    assert max(beside.changes) < max(alone.changes) + 2.0
+
+
+@pytest.mark.parametrize("query", [
+    {"samples": "65536", "batch_size": "65536", "steps": "100000"},  # solved at once, and 52 GB to measure
+    {"loss": "logistic", "samples": "65536", "batch_size": "1", "steps": "100000"}], ids=["memory", "time"])
+def test_what_would_take_long_only_to_measure_is_refused(server, query):
+    async def visit() -> None:
+        async with Visitor(server.ws, "trajectories", query) as visitor:
+            assert (await visitor.open()).errors == []
+            assert any("that one visitor gets here. Set **Steps** to" in text for text in visitor.texts)
+
+    asyncio.run(undisturbed(server, visit()))
+
+
 SEPARATE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 NASTY = st.one_of(st.text(max_size=30), st.sampled_from([
     "nan", "inf", "-1", "1e999", "9" * 400, "../../etc/passwd", "<script>alert(1)</script>", "%00", "'; DROP TABLE",

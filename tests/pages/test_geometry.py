@@ -118,6 +118,13 @@ def test_every_kind_of_experiment_gets_a_picture_or_a_sentence(query, sentence, 
     assert not re.search(r"\b(nan|inf)\b", shown, re.IGNORECASE)
 
 
+def test_a_question_whose_full_batch_is_over_the_budget_is_left_out():
+    app = opened(samples="4096", steps="4200")
+    assert not app.warning and set(charts(app)) == set(CHARTS)
+    assert not [widget for widget in app.get("button_group") if widget.key.startswith("guess_")]
+    assert [widget for widget in opened().get("button_group") if widget.key.startswith("guess_")]
+
+
 def test_a_run_over_the_budget_is_refused():
     app = opened(steps="100000", dimensions="200", batch_size="256", samples="4096")
     assert not figures(app) and "Steps" in app.warning[0].value

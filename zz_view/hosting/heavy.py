@@ -2,10 +2,13 @@
 
     with heavy.slot("This sweep", seconds=20):
         ...  # runs when there is a place; ends with the script, however that ends
+
+    with heavy.page():
+        heavy.hold("This run", seconds=20)  # waits in the same way; the place is given back at the end of the page
 """
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -17,7 +20,7 @@ from zz_view.hosting.turns import Crowded, Ticket, Turns
 NOTICEABLE_SECONDS = 1.0  # from here on a visitor wonders whether anything happens; less runs with the page itself
 LOOK_SECONDS = 0.3  # between two looks at the queue; how soon a place is free that a visitor leaves
 LEFT = "_heavy_left"
-_mine = threading.local()  # whether a script's thread is in a slot
+_mine = threading.local()  # whether a script's thread is in a slot, and what its page holds
 
 
 @st.cache_resource(show_spinner=False)
@@ -118,6 +121,23 @@ def _say_crowded() -> None:
                icon=":material/hourglass_disabled:")
     st.button("Try again", key="_heavy_again", icon=":material/refresh:")
     st.stop()
+
+
+@contextmanager
+def page() -> Iterator[None]:
+    """Around all that a page does: what it holds is given back here."""
+    with ExitStack() as _mine.held:
+        try:
+            yield
+        finally:
+            _mine.held = None
+
+
+def hold(what: str, seconds: float = 0.0) -> None:
+    """A slot for the rest of the page, whose parts all look at something large. A fragment that runs alone is no page,
+    and holds nothing."""
+    if (held := getattr(_mine, "held", None)) is not None:
+        held.enter_context(slot(what, seconds))
 
 
 def slot_if(heavy: bool, what: str, seconds: float = 0.0) -> AbstractContextManager[None]:
