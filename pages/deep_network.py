@@ -7,7 +7,7 @@ from zz_view.predict import predict
 
 controls.current()
 st.title("Does it happen in a real network on real data?", anchor=False)
-answer = page.coming("answer")
+answer = page.coming("coming_answer")
 experiment = network_controls.current()
 run = network_runs.trained(experiment)
 picture, row = st.container(), st.container()

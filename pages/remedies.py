@@ -11,7 +11,7 @@ from zz_view.remedies_words import trap_words
 
 experiment = controls.current()
 st.title("What fixes it, and at what price?", anchor=False)
-picture = page.coming("picture")
+picture = page.coming("coming_picture")
 with st.container(border=True):
     lanes = st.pills("Remedies in the race, beside doing nothing", list(REMEDIES), default=DEFAULT_LANES,
                      selection_mode="multi", key="lanes", bind="query-params",

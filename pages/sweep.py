@@ -6,7 +6,7 @@ from zz_view import sweep_views as views
 
 experiment = controls.current()
 st.title("How sure is that, over many seeds and settings?", anchor=False)
-picture = page.coming("picture")
+picture = page.coming("coming_picture")
 grid, measure, seeds = views.grid_of(experiment)
 with picture:
     answer = st.empty()

@@ -12,7 +12,7 @@ from zz_view.predict import predict
 from zz_view.theme import CENTERED, RAW
 
 experiment = controls.current()
-body = st.container(key="paths")
+body = page.coming("paths")
 others = st.slider("Other seeds, as faint lines", 0, 20, key="other_seeds", bind="query-params",
                    help="One path is an anecdote: this adds the same experiment with other draws of the samples.")
 

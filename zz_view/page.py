@@ -31,10 +31,9 @@ def header(question: str, answer: str) -> None:
     st.markdown(answer)
 
 
-def coming(what: str) -> DeltaGenerator:
-    """A container above what is drawn before it: zz_view/rooms.py keeps room for a `picture` with its numbers, or for
-    an `answer`."""
-    box = st.container(key=f"coming_{what}")
+def coming(key: str) -> DeltaGenerator:
+    """A container above what is drawn before it: zz_view/rooms.py keeps room for what will be in it."""
+    box = st.container(key=key)
     box.empty()  # without an element it would not be on the page
     return box
 
