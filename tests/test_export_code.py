@@ -96,6 +96,12 @@ def test_a_diverging_run_is_repeated_to_its_end():
     assert "diverged" not in numpy_script(simulate(Experiment()))
 
 
+def test_samples_without_any_ink_have_no_mean_direction():
+    experiment = Experiment(inputs="digits", dimensions=2, samples=2, data_seed=2562, rate_unit="absolute")
+    assert not simulate(experiment).inputs.any()
+    assert_repeats(experiment)
+
+
 # the fixture only answers for scikit-learn: it need not be new for each example
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(experiments(inputs=sampled_from(list(INPUTS))))

@@ -8,6 +8,7 @@ from zz_core.activations import ACTIVATIONS
 from zz_core.datasets import REAL
 from zz_core.inputs import INPUTS
 from zz_core.losses import LOSSES
+from zz_core.task import build_task
 from zz_core.treatments import TREATMENTS
 from zz_view.exports import pieces
 
@@ -116,7 +117,9 @@ def _teacher(experiment: Experiment) -> list[str]:
 
 
 def _along(experiment: Experiment) -> list[str]:
-    along = "X.mean(axis=0)" if INPUTS[experiment.inputs].real else "np.ones(D)"
+    # a few pixels of a few digits can all be zero: then there is no mean to go along
+    has_mean = INPUTS[experiment.inputs].real and build_task(experiment).raw.any()
+    along = "X.mean(axis=0)" if has_mean else "np.ones(D)"
     return [f"along = {along}", "along = along / np.linalg.norm(along)"]
 
 
