@@ -43,13 +43,13 @@ page.numbers([
                 f"{names[1]} {ends(twin.path_ratio, times)}"),
     page.Number(f"Steps to 1 % of the {'excess loss' if raw.by_loss else 'distance'}, {span}",
                 ends(raw.steps, page.count), f"{names[1]} {ends(twin.steps, page.count)}")])
-left, right = st.columns(2)
-step = left.slider("Step shown", 1, max(2, experiment.steps), 1, key="step_shown", bind="query-params")
+controlled = st.container(horizontal=True)
+step = controlled.slider("Step shown", 1, max(2, experiment.steps), 1, key="step_shown", bind="query-params")
 options = log2_options(rows)
-size = right.select_slider("Samples shown", options, max(n for n in options if n <= 32), key="batch_shown",
-                           bind="query-params", disabled=experiment.batch_size > 1,
-                           help="A run with one sample a step has no batch of its own: the others are drawn at the "
-                                "weights of that step. With a larger batch size you see the run's own batch.")
+size = controlled.select_slider("Samples shown", options, max(n for n in options if n <= 32), key="batch_shown",
+                                bind="query-params", disabled=experiment.batch_size > 1,
+                                help="A run with one sample a step has no batch of its own: the others are drawn at "
+                                     "the weights of that step. With a larger batch size you see the run's own batch.")
 if experiment.dimensions == 1:
     picture.info("One weight has only one sign at a time: with two or more, you see signs mix.", icon=":material/info:")
 else:

@@ -39,9 +39,10 @@ def coming(key: str) -> DeltaGenerator:
 
 
 def numbers(row: Sequence[Number]) -> None:
-    """Metrics of equal width; the comparison stands under the number, without an arrow."""
-    for column, number in zip(st.columns(len(row)), row, strict=True):
-        column.metric(number.label, number.value, number.comparison or None, delta_color="off", delta_arrow="off",
+    """Metrics beside each other; the comparison stands under the number, without an arrow."""
+    with st.container(horizontal=True):  # columns would be an element more for each number
+        for number in row:
+            st.metric(number.label, number.value, number.comparison or None, delta_color="off", delta_arrow="off",
                       help=number.help)
 
 
