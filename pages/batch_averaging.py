@@ -35,7 +35,7 @@ page.header("What does adding gradients over a batch mend, and what not?",
             f"the straight line, its steps to 1 % {ends(raw.steps, page.count, '**')}; {names[1]}, the steps go "
             f"{ends(twin.steps, page.count, '**')}. {verdict}.")
 runs.warn_of_divergence(pair)
-picture = st.container()
+picture = page.coming("one_batch")
 page.numbers([
     page.Number(f"Updates with mixed signs, {span}", ends(raw.mixed_updates, page.percent),
                 f"{names[1]} {ends(twin.mixed_updates, page.percent)}", f"Medians of {replicates} seeds, to arrival."),

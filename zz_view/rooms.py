@@ -34,6 +34,7 @@ ROOMS = {
     "loss_curves": Room(14.5, 1),
     "signs": Room(9.625, 2),
     "same_sign_board": Room(14.75, 1),
+    "one_batch": Room(20.625, 2, square=-1.75),  # the board's own, which comes after the controls under it
     "batches": Room(20.625, 2, square=-1.75),
     "cloud_and_plane": Room(22, 2, square=-1),
     "angle_board": Room(20.75, 1),
@@ -105,7 +106,7 @@ def style() -> str:
             f'<style id="zz-rooms">[class*=st-key-]:has(> {late}) {{ min-height: 4.25rem }}'  # a control and its label
             f".st-key-verdict:has(> {late}) {{ min-height: 3.75rem }}"  # buttons and their label
             f".st-key-claims_csv:has(> {late}) {{ min-height: 0 }}"  # one without
-            f"[data-testid=stColumn]:has(:not([class*=st-key-]) > {late}) {{ min-height: 6.4rem }}"  # a number
+            f"[data-testid=stHorizontalBlock]:has(> :not([class*=st-key-]) > {late}) {{ min-height: 6.4rem }}"  # a number
             + "".join(map(_rules, ROOMS, ROOMS.values())) + "</style>")
 
 
