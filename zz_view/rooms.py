@@ -106,7 +106,7 @@ def style() -> str:
             f'<style id="zz-rooms">[class*=st-key-]:has(> {late}) {{ min-height: 4.25rem }}'  # a control and its label
             f".st-key-verdict:has(> {late}) {{ min-height: 3.75rem }}"  # buttons and their label
             f".st-key-claims_csv:has(> {late}) {{ min-height: 0 }}"  # one without
-            f"[data-testid=stHorizontalBlock]:has(> :not([class*=st-key-]) > {late}) {{ min-height: 6.4rem }}"  # numbers
+            f"[data-testid=stHorizontalBlock]:has(> :not([class*=st-key-]) > {late}) {{ min-height: 6.4rem }}"
             + "".join(map(_rules, ROOMS, ROOMS.values())) + "</style>")
 
 
