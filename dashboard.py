@@ -9,7 +9,7 @@ import logging
 import streamlit as st
 
 from zz_view import controls, hosting, menus, present
-from zz_view.hosting import heavy, meters
+from zz_view.hosting import heavy, light, meters
 
 ZIG_ZAG = ('<path d="M2 20 9 6l4 9 3-7 6 8" fill="none" stroke="#7a68d8" stroke-width="2.5" stroke-linecap="round" '
            'stroke-linejoin="round"/>')
@@ -69,7 +69,7 @@ def visit(told: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    with meters.timed("zigzag_rerun_seconds", page="none") as labels:
+    with light.turn(), meters.timed("zigzag_rerun_seconds", page="none") as labels:
         visit(labels)
 else:
     # Until st.navigation is called for the first time, Streamlit takes a folder named pages for a menu of its own.

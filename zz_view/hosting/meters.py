@@ -9,6 +9,7 @@ from contextlib import contextmanager
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)  # seconds
 HELP = {
     "zigzag_rerun_seconds": "Time of a run of a page's script, by page.",
+    "zigzag_turn_wait_seconds": "Time that a page's script waited for those before it.",
     "zigzag_simulation_seconds": "Time of a simulation that no cache held.",
     "zigzag_heavy_wait_seconds": "Time that heavy work waited for its place.",
     "zigzag_heavy_run_seconds": "Time that heavy work took, by kind.",
