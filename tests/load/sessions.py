@@ -55,6 +55,7 @@ class Visitor:
     controls: dict[str, Control] = field(default_factory=dict)  # of the page, by their names in the URL
     texts: list[str] = field(default_factory=list)  # Markdown and alerts of the last run
     session: str = ""  # its id on the server
+    uploader: str = ""  # id of the page's uploader of files
     replica: str = ""  # as nginx's cookie names it, where one is before the server
 
     def __post_init__(self):
@@ -89,6 +90,13 @@ class Visitor:
         self._states[name] = WidgetState(id=control.id)
         control.write(self._states[name], value)
         self.query[name] = f"{value:.12g}"
+        return await self._run()
+
+    async def hand_in(self, name: str, file_id: str, size: int) -> Reply:
+        """Give the page's uploader a file that was uploaded under `file_id`."""
+        state = WidgetState(id=self.uploader)
+        state.file_uploader_state_value.uploaded_file_info.add(name=name, file_id=file_id, size=size)
+        self._states["uploader"] = state
         return await self._run()
 
     async def send(self, page: str = "") -> None:
@@ -159,6 +167,8 @@ class Visitor:
             errors.append(f"{element.exception.type}: {element.exception.message}")
         elif kind in ("markdown", "alert"):
             self.texts.append(getattr(element, kind).body)
+        elif kind == "file_uploader":
+            self.uploader = element.file_uploader.id
         elif kind == "progress":
             self.texts.append(element.progress.text)
         elif kind == "slider" and element.slider.query_param_key:
