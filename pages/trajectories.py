@@ -17,7 +17,7 @@ others = st.slider("Other seeds, as faint lines", 0, 20, key="other_seeds", bind
                    help="One path is an anecdote: this adds the same experiment with other draws of the samples.")
 
 names = left, right = runs.twin_names(experiment)
-found = {name: runs.get_with_band(twin, 1 + others) for name, twin in zip(names, runs.twins(experiment), strict=True)}
+found = dict(zip(names, runs.get_with_bands(runs.twins(experiment), 1 + others), strict=True))
 pair = {name: run for name, (run, _) in found.items()}
 colors = dict(zip(names, (RAW, CENTERED), strict=True))
 sums = dict(zip(names, summarize_twins(*pair.values()), strict=True))
