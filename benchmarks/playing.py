@@ -10,8 +10,7 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.browser import ROOT, Server, launch
 
 PAGES = {"overview": "", "trajectories": "trajectories", "trajectories, 5,000 steps": "trajectories?steps=5000",
-         "trajectories, 100,000 steps": "trajectories?steps=100000&learning_rate=0.01",
-         "gradient signs": "gradient-signs"}
+         "trajectories, 100,000 steps": "trajectories?steps=100000&learning_rate=0.01"}
 WATCHED = 3.0  # seconds
 PLAY = f"""async speed => {{
     const boards = [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
