@@ -60,7 +60,17 @@ def test_a_moved_mean_leaves_the_handles_where_they_were():
     experiment = replace(ELSEWHERE, treatment="standardize")
     base = simulate(experiment)
     moved = simulate_moved(experiment, base.task, -3.0)
-    assert handles.on_plane(experiment, moved, base.task.treated) == handles.on_plane(experiment, base)
+    there, before = handles.on_plane(experiment, moved, base.task.treated), handles.on_plane(experiment, base)
+    assert there["run"].pop("inputs") != before["run"].pop("inputs")
+    assert there["run"].keys() == before["run"].keys() and there | {"run": 0} == before | {"run": 0}
+
+
+@pytest.mark.parametrize("changes", [
+    {"optimizer": "gauss_newton"}, {"loss": "logistic"}, {"bias": True}, {"treatment": "batch_norm", "batch_size": 8},
+    {"treatment": "input_bias"}, {"samples": 4096}, {"steps": 5000}, {"steps": 2000, "batch_size": 256}], ids=repr)
+def test_the_browser_gets_no_run_that_it_could_not_draw_in_time(changes):
+    experiment = replace(ELSEWHERE, **changes)
+    assert handles.on_plane(experiment, simulate(experiment))["run"] is None
 
 
 def test_the_words_tell_what_moves_and_why_the_rest_does_not():

@@ -34,20 +34,20 @@ class Chart:
 
 def point(path: np.ndarray, color: str) -> dict:
     """A ring that follows the path (n, 2), in the chart's units."""
-    return {"kind": "point", "color": color, "x": _packed(path[:, 0]), "y": _packed(path[:, 1])}
+    return {"kind": "point", "color": color, "x": packed(path[:, 0]), "y": packed(path[:, 1])}
 
 
 def arrow(path: np.ndarray, arrows: np.ndarray, color: str) -> dict:
     """An arrow (n, 2) that starts where the path (n, 2) is."""
-    return {**point(path, color), "kind": "arrow", "dx": _packed(arrows[:, 0]), "dy": _packed(arrows[:, 1])}
+    return {**point(path, color), "kind": "arrow", "dx": packed(arrows[:, 0]), "dy": packed(arrows[:, 1])}
 
 
 def outline(path: np.ndarray, shape: np.ndarray, color: str) -> dict:
     """A filled shape (m, 2) about the present point of the path (n, 2)."""
-    return {**point(path, color), "kind": "outline", "dx": _packed(shape[:, 0]), "dy": _packed(shape[:, 1])}
+    return {**point(path, color), "kind": "outline", "dx": packed(shape[:, 0]), "dy": packed(shape[:, 1])}
 
 
-def _packed(values: np.ndarray) -> dict:
+def packed(values: np.ndarray) -> dict:
     """Single precision in base64, as Plotly packs arrays: a tenth of the bytes and of the time of JSON, with NaN."""
     with np.errstate(over="ignore"):  # a run that leaves the plane becomes infinite, which is not drawn either
         return _array(np.asarray(values).astype("<f4"))

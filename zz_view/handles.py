@@ -12,16 +12,21 @@ import streamlit as st
 
 from zz_core import Experiment, Run
 from zz_core.experiment import BOUNDS
+from zz_core.losses import LOSSES
 from zz_core.planes import Plane, plane_of
+from zz_core.schedules import SCHEDULES
 from zz_core.specs import Value
 from zz_core.task import across
-from zz_core.treatments import Treated
+from zz_core.treatments import TREATMENTS, Treated
 from zz_view import controls
+from zz_view.board import packed
 from zz_view.figures.trajectories import Window
 
 FIELDS = ("start_along", "start_across", "target_angle", "distance")
 CLOSE = 1e-6
 MOST_DECIMALS = 6
+FOLLOWED_RULES = ("sgd", "momentum", "nesterov", "rmsprop", "adam")  # as handles.js has them
+MOST_SENT, MOST_FOLLOWED = 2**12, 2**18  # numbers of a run that the browser draws, multiplications that it takes
 
 
 def on_plane(experiment: Experiment, run: Run, treated: Treated | None = None) -> dict | None:
@@ -37,7 +42,23 @@ def on_plane(experiment: Experiment, run: Run, treated: Treated | None = None) -
     if _target_moves(experiment, run, plane, frame):
         places.append({"name": "target", "label": "Target", "at": target_of(experiment).tolist()})
     return {"frame": frame.tolist(), "places": places, "fields": {name: getattr(experiment, name) for name in FIELDS},
-            "count": st.session_state.get("_placed", 0)}
+            "count": st.session_state.get("_placed", 0), "run": _recursion(run, plane)}
+
+
+def _recursion(run: Run, plane: Plane) -> dict | None:
+    """What the browser needs to draw the run from wherever a handle is, while it is dragged: gradients of the squared
+    loss are linear in the error. None where there is more to it, and where it would take too long."""
+    experiment, treatment = run.experiment, TREATMENTS[run.experiment.treatment]
+    (rows, dimensions), steps, size = run.inputs.shape, experiment.steps, experiment.batch_size
+    if (experiment.optimizer not in FOLLOWED_RULES or not LOSSES[experiment.loss].quadratic or run.biases is not None
+            or treatment.per_batch or treatment.learned or run.optimum is None or rows * dimensions > MOST_SENT
+            or (run.batches is not None and steps * size > MOST_SENT) or steps * size * dimensions > MOST_FOLLOWED):
+        return None
+    rates = run.learning_rate * SCHEDULES[experiment.schedule](steps)
+    return {"rule": experiment.optimizer, "momentum": experiment.momentum, "decay": experiment.decay, "batch": size,
+            "dimensions": dimensions, "axes": packed(plane.axes.ravel()), "rates": packed(rates),
+            "inputs": packed(run.inputs.ravel()), "residuals": packed(run.targets - run.inputs @ run.optimum),
+            "draws": None if run.batches is None else packed(run.batches[0].ravel())}
 
 
 def start_of(experiment: Experiment) -> np.ndarray:
@@ -80,8 +101,9 @@ def words(experiment: Experiment, grips: Mapping[str, dict | None]) -> str:
         return ("The start and the target cannot be dragged here, since this picture shows another plane than theirs. "
                 "The sidebar sets them.")
     what = "the start or the target" if "target" in all_of else "the start"
-    told = [f"Drag {what} to another place, or click it and then the place. By keyboard: Tab to it, then the arrow "
-            "keys. Escape takes the last move back."]
+    follows = ": the run follows your hand" if any(grip and grip.get("run") for grip in grips.values()) else ""
+    told = [f"Drag {what} to another place{follows}. Or click it and then the place; by keyboard, Tab to it, then the "
+            "arrow keys. Escape takes the last move back."]
     if experiment.uses_labels:
         told.append("The target stays where it is: the labels decide it.")
     elif "target" not in all_of:

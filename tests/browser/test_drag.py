@@ -1,12 +1,16 @@
 """The start and the target on the planes, placed by mouse, by finger, by keyboard and by two clicks."""
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.browser.test_axe import in_themes, violations
 from tests.browser.test_compare import experiment_of
-from zz_core import Experiment
+from zz_core import Experiment, simulate
+from zz_core.planes import plane_of
 from zz_view.handles import start_of, target_of
+from zz_view.runs import twins
 
 PLANES = {"/trajectories": "plane_raw", "/geometry": "plane"}
 
@@ -61,6 +65,40 @@ def test_the_target_is_dragged_and_address_sidebar_and_run_follow(page, settle, 
     settle(page)
     assert experiment_of(page) == now and page.url == address
     assert page.zz_errors == []
+
+
+FOLLOW = """([chart, start, target]) => [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
+    .map(each => each.shadowRoot.querySelector('.board').zigzagBoard).find(board => board.charts.has(chart))
+    .charts.get(chart).handles.follow(start, target)"""
+
+
+@pytest.mark.parametrize("query", ["", "?batch_size=8&noise=0.3&schedule=cosine&treatment=whiten",
+                                   "?batch_size=256&start_along=1", "?dimensions=5&steps=50", "?optimizer=momentum",
+                                   "?optimizer=nesterov&noise=0.2", "?optimizer=rmsprop&learning_rate=0.05",
+                                   "?optimizer=adam&learning_rate=0.05&batch_size=4&treatment=standardize"])
+def test_the_run_that_follows_the_hand_is_the_one_that_the_server_would_draw(page, settle, query):
+    opened(page, settle, f"/trajectories{query}")
+    before, start, target = experiment_of(page), np.array([0.5, -0.25]), np.array([-1.0, 1.5])
+    way = target - start
+    there = replace(before, start_along=0.5, start_across=-0.25, distance=float(np.hypot(*way)),
+                    target_angle=math.degrees(math.atan2(way[1], way[0])) % 360)
+    for chart, old, new in zip(("plane_raw", "plane_twin"), twins(before), twins(there), strict=True):
+        seen = np.array(page.evaluate(FOLLOW, [chart, start.tolist(), target.tolist()]))
+        expected = simulate(new).weights[0] @ plane_of(simulate(old)).axes.T
+        np.testing.assert_allclose(seen, expected, atol=1e-3)
+
+
+def test_the_run_follows_while_the_handle_is_held(page, settle):
+    opened(page, settle)
+    marks, stage = page.locator(".st-key-plane_twin.chart canvas.marks"), page.locator(".st-key-plane_twin .stage")
+    seen = {marks.evaluate("canvas => canvas.toDataURL()")}
+    for k in range(1, 4):
+        pull(page, handle(page, "target"), 20 * k, 10)
+        seen.add(marks.evaluate("canvas => canvas.toDataURL()"))
+        assert "following" in stage.get_attribute("class")
+        page.keyboard.press("Escape")
+        page.mouse.up()
+    assert len(seen) == 4 and "following" not in stage.get_attribute("class")
 
 
 def test_the_start_is_dragged_and_the_target_stays(page, settle):
