@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 
 from tests.charts import open_page
-from zz_view import assets
+from zz_view import assets, board
 from zz_view.rooms import ROOMS, Prepared, style
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +52,8 @@ def test_the_rules_stand_in_the_document_whose_length_and_coding_are_told(encodi
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_room_kept_for_a_board_is_what_it_takes(page):
+def test_the_room_kept_for_a_board_is_what_it_takes(page, monkeypatch):
+    monkeypatch.setattr(board, "_components", {})  # made with the first figure, perhaps another test's
     boards = {found.component_name.removeprefix("zigzag_board_").rpartition("_")[0]: found.html_content
               for found in (each.proto for each in open_page(ROOT / f"pages/{page}.py").main.get("bidi_component"))
               if found.component_name.startswith("zigzag_board_")}

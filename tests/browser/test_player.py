@@ -21,6 +21,10 @@ def step(page) -> int:
     return int(page.locator(".st-key-planes input[type=range]").input_value())
 
 
+SAYS = """words => document.querySelector('.st-key-planes [data-testid="stBidiComponentIsolated"]')
+    .shadowRoot.querySelector('.words').textContent.startsWith(words)"""
+
+
 def test_space_and_arrows_on_any_chart_of_the_run_move_the_player(page, settle):
     page.goto("/trajectories")
     settle(page)
@@ -28,11 +32,11 @@ def test_space_and_arrows_on_any_chart_of_the_run_move_the_player(page, settle):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowLeft")
-    assert step(page) == 1 and page.locator(WORDS).inner_text().startswith("Step 2.")
+    page.wait_for_function(SAYS, arg="Step 2.")  # drawn with the next frame
+    assert step(page) == 1
     page.keyboard.press("Space")
     page.get_by_role("button", name="Pause").wait_for()
-    page.wait_for_function("""words => !document.querySelector('.st-key-planes [data-testid="stBidiComponentIsolated"]')
-        .shadowRoot.querySelector('.words').textContent.startsWith(words)""", arg="Step 2.")
+    page.wait_for_function(f"words => !({SAYS})(words)", arg="Step 2.")
     page.keyboard.press("ArrowLeft")  # a step by hand ends the playing
     page.get_by_role("button", name="Play").wait_for()
     held = step(page)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from zz_view.hosting import light
+from zz_view.hosting import heavy, light
 from zz_view.hosting.turns import Turns
 
 PATIENT = 20.0
@@ -79,3 +79,12 @@ def test_a_script_that_fails_gives_its_turn_back():
     assert light._line.counts() == (0, 0)
     with light.turn():
         assert light._line.counts() == (1, 0)
+
+
+def test_heavy_work_gives_the_turn_back_before_it_waits_for_its_place(monkeypatch):
+    monkeypatch.setattr(light, "LONG_SECONDS", PATIENT)
+    with light.turn():
+        assert light._line.counts() == (1, 0)
+        with heavy.slot("This run"):
+            assert light._line.counts() == (0, 0)
+    assert light._line.counts() == (0, 0)

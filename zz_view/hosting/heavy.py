@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from zz_view.hosting import meters
+from zz_view.hosting import light, meters
 from zz_view.hosting.settings import cores, whole
 from zz_view.hosting.turns import Crowded, Ticket, Turns
 
@@ -52,6 +52,7 @@ def slot(what: str, seconds: float = 0.0) -> Iterator[None]:
     here = _here()
     if here is not None and st.session_state.get(LEFT) == here:
         _say_left(what)
+    light.leave()
     try:
         ticket = pool().ask(_owner(), seconds)
     except Crowded:
