@@ -52,7 +52,7 @@ def sections() -> dict[str, list[st.Page]]:
 def visit(told: dict[str, str]) -> None:
     """One run for one visitor: the controls, then the page, whose name is put into `told`."""
     st.set_page_config(page_icon=ICON, layout="wide")  # first, or the browser fetches each page's icon from afar
-    page = st.navigation(menus.fresh(sections), position="top")
+    page = st.navigation(menus.fresh(sections), position="top", expanded=True)  # on a phone, all pages are listed
     told["page"] = page.url_path or "overview"
     st.set_page_config(page_title=f"{page.title} · Zig-Zag Lab")
     st.logo(LOGO, size="large")
