@@ -55,8 +55,7 @@ def _run(pairs: list[tuple[Experiment, Task]], replicates: int) -> list[Run]:
     stream = draw_batches(largest, largest.rows, replicates).reshape(replicates, -1)
     rates = [absolute_rate(spec, task) for spec, task in pairs]
     neurons = [build_neuron(spec, task) for spec, task in pairs]
-    optima = [task.optimum if task.optimum_bias is None else np.append(task.optimum, task.optimum_bias)
-              for _, task in pairs]
+    optima = [task.solution for _, task in pairs]
     starts = [start_parameters(spec, neuron, 1, float)[0] for (spec, _), neuron in zip(pairs, neurons, strict=True)]
     totals = _totals(pairs, neurons, optima, stream)
     for total, rate, (spec, _) in zip(totals, rates, pairs, strict=True):

@@ -202,8 +202,7 @@ def simulate(experiment: Experiment, replicates: int = 1, *, data: tuple[np.ndar
     # without draws all replicates are the same run: step one and show it R times
     targets = task.targets.astype(dtype, copy=False)
     if full and modes.preferred(experiment, len(targets), neuron.size):
-        optimum = task.optimum if task.optimum_bias is None else np.append(task.optimum, task.optimum_bias)
-        history = modes.solve(experiment, neuron, optimum[None], rate, every, dtype)
+        history = modes.solve(experiment, neuron, task.solution[None], rate, every, dtype)
     else:
         small, fitted = (neuron.condensed(targets) if full and condensable(experiment, neuron.size)
                          else (neuron, targets))

@@ -37,6 +37,11 @@ class Task(NamedTuple):
     optimum_bias: float | None  # the neuron's whole offset at the optimum, where it learns one
     start: np.ndarray  # (D,) the weights before the first step
 
+    @property
+    def solution(self) -> np.ndarray | None:
+        """(D,) the optimum, or (D + 1,) with the offset behind it where the neuron learns one."""
+        return self.optimum if self.optimum_bias is None else np.append(self.optimum, self.optimum_bias)
+
 
 def build_task(experiment: Experiment, data: tuple[np.ndarray, np.ndarray | None] | None = None,
                start: np.ndarray | None = None) -> Task:

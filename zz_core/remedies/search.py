@@ -72,7 +72,7 @@ def excess_loss(experiment: Experiment, task: Task) -> Callable[[np.ndarray], np
     """The function from parameters (..., P) to the mean loss (...) of the data set above the minimum's."""
     loss, dimensions = LOSSES[experiment.loss], task.evaluated.shape[1]
     learned = TREATMENTS[experiment.treatment].learned
-    best = task.optimum if task.optimum_bias is None else np.append(task.optimum, task.optimum_bias)
+    best = task.solution
     features = task.evaluated
     if len(best) > dimensions:
         features = np.column_stack([features, np.ones(len(features))])
