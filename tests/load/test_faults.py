@@ -4,7 +4,9 @@ import os
 import random
 import re
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from urllib.parse import quote
 
 import numpy as np
@@ -207,14 +209,31 @@ def test_heavy_work_of_two_visitors_goes_in_turn_and_who_leaves_frees_the_place(
     pytest.fail("the place is still taken")
 
 
+MOST_WAITED = 2.0  # seconds longer than without the others
+TRIES = 3  # the machine may be busy with something else in one of them; a server that keeps others waiting does in all
+
+
+def keeps_nobody_waiting(alone: Callable[[], Crowd], beside: Callable[[], Crowd]) -> None:
+    """The slowest change of light visitors beside heavy work is at most so much slower than without it."""
+    waited = []
+    for _ in range(TRIES):
+        quiet, found = alone(), beside()
+        assert quiet.errors == found.errors == []
+        waited.append(max(found.changes) - max(quiet.changes))
+        if waited[-1] < MOST_WAITED:
+            return
+    pytest.fail(f"in {TRIES} tries the slowest change took {[round(each, 2) for each in waited]} s longer")
+
+
+def light_visitors(server: Server, seconds: float, heavy: int = 0) -> Crowd:
+    return asyncio.run(crowd(server, 5, seconds, thinking=1.0, arriving=0.02, heavy=heavy))
+
+
 def test_heavy_pages_keep_nobody_waiting_for_more_than_two_seconds(server):
     """Eight visitors with experiments as large as one gets; so the test can fail: they train, and wait for a place."""
-    alone = asyncio.run(crowd(server, 5, 8.0, thinking=1.0, arriving=0.02))
     before = server.figures().get("zigzag_heavy_wait_seconds_count", 0)
-    beside = asyncio.run(crowd(server, 5, 20.0, thinking=1.0, arriving=0.02, heavy=8))
-    figures = server.figures()
-    assert figures["zigzag_heavy_wait_seconds_count"] > before and alone.errors == beside.errors == []
-    assert max(beside.changes) < max(alone.changes) + 2.0
+    keeps_nobody_waiting(partial(light_visitors, server, 8.0), partial(light_visitors, server, 20.0, heavy=8))
+    assert server.figures()["zigzag_heavy_wait_seconds_count"] > before
 
 
 def test_tables_as_large_as_one_may_bring_keep_nobody_waiting_for_more_than_two_seconds(server):
@@ -229,16 +248,15 @@ def test_tables_as_large_as_one_may_bring_keep_nobody_waiting_for_more_than_two_
             assert (await visitor.hand_in("table.csv", f"table-{number}", len(table))).errors == []
             said.append("30,000" in " ".join(visitor.texts))
 
-    async def beside(said: list[str]) -> Crowd:
+    async def playing_beside() -> Crowd:
+        said: list[str] = []
         playing = asyncio.ensure_future(crowd(server, 5, 12.0, thinking=1.0, arriving=0.02))
         await asyncio.sleep(2.0)
         await asyncio.gather(*(bring(number, said) for number in range(3)))
+        assert said == [True] * 3
         return await playing
 
-    alone, said = asyncio.run(crowd(server, 5, 8.0, thinking=1.0, arriving=0.02)), []
-    found = asyncio.run(beside(said))
-    assert said == [True] * 3 and found.errors == alone.errors == []
-    assert max(found.changes) < max(alone.changes) + 2.0
+    keeps_nobody_waiting(partial(light_visitors, server, 8.0), lambda: asyncio.run(playing_beside()))
 
 
 @pytest.mark.parametrize("query", [
