@@ -58,7 +58,10 @@ class Chart {
       this.say("This did not load: check the connection, and reload the page.");
     });
     this.listen();
-    new ResizeObserver(() => { if (Math.abs(this.stage.clientWidth - this.width * typeScale()) > 0.5 || !this.width) this.draw(); }).observe(this.stage);
+    new ResizeObserver(() => {
+      this.measure();
+      if (Math.abs(this.room - this.width * typeScale()) > 0.5 || !this.width) this.draw();
+    }).observe(this.stage);
   }
 
   update(data, board) {
@@ -68,13 +71,13 @@ class Chart {
     this.ready = prepared(data.figure);
     this.steps = data.marks.map(mark => ({ ...mark, ...Object.fromEntries(["x", "y", "dx", "dy"].filter(n => n in mark).map(n => [n, unpacked(mark[n])])) }));
     const { margin, height } = data.figure.layout;
-    this.head();
     this.margin = { ...margin, t: TOP };
     this.height = height - margin.t + TOP;
     this.base.setAttribute("aria-label", data.alt);
     this.handles.update(data.handles);
-    this.draw();
   }
+
+  measure() { this.room = this.stage.clientWidth; }
 
   /** The title, and what stands under it. */
   head() {
@@ -91,7 +94,7 @@ class Chart {
   }
 
   draw() {
-    const width = this.stage.clientWidth / typeScale();
+    const width = (this.room ?? 0) / typeScale();
     if (!width || !this.ready) return;  // not on the screen yet: the observer calls again
     this.width = width;
     const dpr = pixelScale(), { margin } = this;
@@ -280,7 +283,7 @@ class Board {
     this.playButton = root.querySelector('[data-do="play"]');
     this.timer = null;
     this.wire();
-    new ResizeObserver(() => this.share()).observe(this.area);
+    new ResizeObserver(() => this.share(this.area.clientWidth)).observe(this.area);
     // Streamlit's colors come as properties that are inherited: the transition tells that the theme has changed
     root.ontransitionend = event => { if (event.target === root && event.propertyName === "color") this.charts.forEach(chart => { chart.head(); chart.draw(); }); };
   }
@@ -297,7 +300,6 @@ class Board {
     this.count = data.charts.length;
     // planes alone grow with the window; beside another chart they keep its height
     this.planes = data.charts.every(chart => Object.values(chart.figure.layout).some(part => part?.scaleanchor));
-    this.share();
     this.player.hidden = !data.words;
     const wanted = new Set(data.charts.map(chart => chart.key));
     for (const [key, chart] of this.charts) if (!wanted.has(key)) { chart.node.remove(); this.charts.delete(key); }
@@ -308,13 +310,17 @@ class Board {
     this.range.max = this.last;
     this.speed.value = shared.speed;
     this.tell();
+  }
+
+  draw() {
+    for (const chart of this.charts.values()) chart.draw();
     shared.drawn += 1;
   }
 
   /** As many charts in a row as have room, so that all rows are full: of four charts never three and one. */
-  share() {
+  share(room) {
     let across = this.count ?? 1;
-    while (across > 1 && (this.count % across || this.area.clientWidth < across * this.narrowest * typeScale())) across -= 1;
+    while (across > 1 && (this.count % across || room < across * this.narrowest * typeScale())) across -= 1;
     this.area.style.gridTemplateColumns = `repeat(${across}, minmax(0, 1fr))`;
   }
 
@@ -396,6 +402,35 @@ class Board {
   }
 }
 
+/** Do something with a board; where that fails, it says so: Streamlit would show the visitor a stack trace. */
+function attempt(board, act) {
+  const failed = board.root.querySelector(".failed");
+  try {
+    act();
+    failed.hidden = true;
+  } catch (error) {
+    console.error(error);
+    failed.hidden = false;
+  }
+}
+
+const waiting = new Set();  // boards that are to be drawn
+
+/** Draw a board when all that comes with it is in place. Whoever asks for a width has the browser lay out the whole page,
+ *  10 ms after each change: here all ask before any is drawn, so that it does so once. */
+function drawSoon(board) {
+  if (!waiting.size) queueMicrotask(() => {
+    const boards = [...waiting], charts = boards.flatMap(each => [...each.charts.values()]);
+    waiting.clear();
+    for (const chart of charts) chart.head();
+    const rooms = boards.map(each => each.area.clientWidth);
+    boards.forEach((each, k) => each.share(rooms[k]));
+    for (const chart of charts) chart.measure();
+    for (const each of boards) attempt(each, () => each.draw());
+  });
+  waiting.add(board);
+}
+
 /** Every rerun brings new bytes, also where nothing on this board has changed: then it is neither drawn nor paused. */
 const same = (one, other) => one?.length === other.length && one.every((byte, k) => byte === other[k]);
 
@@ -407,13 +442,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   board.bytes = data;
   if (again) return () => board.remove();
   board.pause();
-  try {
+  attempt(board, () => {
     board.update(JSON.parse(new TextDecoder().decode(data)));
-    root.querySelector(".failed").hidden = true;
-  } catch (error) {  // Streamlit would show the visitor a stack trace
-    console.error(error);
-    root.querySelector(".failed").hidden = false;
-  }
+    drawSoon(board);
+  });
   root.getRootNode().host.dataset.drawn = "";  // its room need not be kept any longer (zz_view/rooms.py)
   setTimeout(() => document.getElementById("zz-rooms")?.remove(), 3000);
   return () => board.remove();

@@ -17,6 +17,7 @@ from zz_view import assets
 from zz_view.hosting import heavy, logs, meters
 from zz_view.hosting.headers import SecurityHeaders
 from zz_view.hosting.settings import whole
+from zz_view.hosting.together import Together
 from zz_view.hosting.uploads import UploadLimits
 from zz_view.rooms import Prepared
 
@@ -30,7 +31,7 @@ def options() -> dict[str, object]:
     heavy.check_settings()
     whole("ZIGZAG_UPLOADS_MIB", 256, 50, 1_000_000)
     return {"routes": [assets.route()], "lifespan": _lifespan, "on_script_error": failed,
-            "middleware": [Middleware(SecurityHeaders), Middleware(UploadLimits), Middleware(Prepared)]}
+            "middleware": [*map(Middleware, (SecurityHeaders, UploadLimits, Prepared, Together))]}
 
 
 @cache  # the entry script's own functions are new at every run
