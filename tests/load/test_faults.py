@@ -197,8 +197,7 @@ def test_heavy_work_of_two_visitors_goes_in_turn_and_who_leaves_frees_the_place(
             assert "number 1 in the queue" in seen and "1 running" in seen
             assert server.figures()["zigzag_heavy_waiting"] == 1
             await first.socket.close()
-            await second.watch("Running the experiments")
-            assert server.figures()["zigzag_heavy_running"] == 1
+            await second.watch("Running the experiments")  # which it may have done by the time that this is heard
 
     asyncio.run(visits())
     for _ in range(300):

@@ -1,5 +1,4 @@
-"""Messages of a short script reach the browser together, which then draws their elements once, not every ten milliseconds.
-"""
+"""What a short script sends reaches the browser at once: it then draws once, instead of every ten milliseconds."""
 import asyncio
 from contextlib import suppress
 
