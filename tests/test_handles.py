@@ -1,5 +1,6 @@
 """Handles: where they lie in a picture, which there are, and what a drop sets in the sidebar."""
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from zz_core.geometry import simulate_moved
 from zz_core.losses import LOSSES
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.planes import plane_of
+from zz_core.schedules import SCHEDULES
 from zz_core.treatments import TREATMENTS
 from zz_view import following, handles
 from zz_view.figures.trajectories import Window
@@ -78,6 +80,12 @@ def test_whatever_has_handles_is_stepped_by_the_browser(optimizer, loss, treatme
         run = handles.on_plane(experiment, simulate(experiment))["run"]
         assert (run["steps"], run["of"], run["slopes"] is not None) == (5, 5, True)
         json.dumps(run, allow_nan=False)  # the browser reads no NaN
+
+
+@pytest.mark.parametrize("name", [*OPTIMIZERS, *LOSSES, *SCHEDULES])
+def test_the_browser_knows_every_rule_loss_and_schedule(name):
+    script = (PAGES.parent / "zz_view" / "canvas" / "follow.js").read_text(encoding="utf-8")
+    assert re.search(rf"^  {name}[:(]", script, re.MULTILINE)
 
 
 def test_labels_stay_where_they_are_when_the_start_moves():

@@ -106,14 +106,14 @@ def _type(count: int) -> np.dtype:
 def step_time(spec: Experiment, size: int, parameters: int) -> float:
     """Nanoseconds that a step with `size` samples takes, as measured in Chromium; right within a factor of 2."""
     rule, loss = spec.optimizer, LOSSES[spec.loss]
-    time = 100 + 10 * parameters + size * (20 + 4 * parameters + (0 if loss.quadratic else 8))
+    time = 100 + 10 * parameters + size * (16 + 4 * parameters + (0 if loss.quadratic else 6))
     if rule == "steepest_descent":
         searched = not loss.quadratic or TREATMENTS[spec.treatment].learned
-        time += size * (20 + 2 * parameters + (20 * SEARCHES if searched else 0))
+        time += size * (20 + 2 * parameters + (12 * SEARCHES if searched else 0))
     elif rule == "gauss_newton":
         time += size * (50 + parameters**2) + 500 + 40 * min(size, parameters) ** 3
     elif rule == "levenberg_marquardt":
-        time += size * (50 + parameters**2) + 300 + 0.6 * parameters**3
+        time += size * (50 + parameters**2) + 300 + 0.9 * parameters**3
     return time
 
 

@@ -141,7 +141,7 @@ def test_the_run_on_moved_inputs_follows_with_its_targets(page, settle, query):
 
 
 @pytest.mark.parametrize(("query", "steps"), [("steps=100000", 32768),
-                                              ("steps=2000&batch_size=256&loss=logistic", 535)])
+                                              ("steps=2000&batch_size=256&loss=logistic", 641)])
 def test_a_run_that_takes_too_long_follows_for_its_first_steps_and_says_so(page, settle, query, steps):
     opened(page, settle, f"/trajectories?{query}")
     before, start, target = experiment_of(page), np.array([0.5, -0.25]), np.array([-1.0, 1.5])

@@ -8,6 +8,7 @@ const KEYS_REST = 350;  // milliseconds without a key until the place counts as 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const PICTURES = { start: "M12 7a5 5 0 1 1 0 10 5 5 0 0 1 0-10z", target: "M12 3.5l2.4 5.6 6.1.5-4.6 4 1.4 6-5.3-3.2-5.3 3.2 1.4-6-4.6-4 6.1-.5z" };
 const MOST_DRAWN = 2000;  // points of a path, as in zz_view/figures/trajectories.py
+const MOST_BROAD = 400;  // of them in a broad line: a hairline of 2,000 is painted in 1 ms, a broad one in 15 to 40
 const dropped = new Map();  // by group of boards: what stood in the sidebar before and after each drop
 
 /** With one kind of floating numbers, or the browser could not compile the steps for it. */
@@ -85,6 +86,12 @@ class Handles {
   follow(start, target) {
     const before = [...this.data.target, ...this.data.places.find(place => place.name === "start").at];
     return followed(this.run, this.toSpot(start), [...target, ...start].map((value, k) => value - before[k]));
+  }
+
+  /** Of a long path as many points as can be told apart, the last among them. */
+  drawable(path) {
+    const last = path.length / 2 - 1, every = Math.ceil(last / MOST_DRAWN) || 1;
+    return Array.from({ length: Math.ceil(last / every) + 1 }, (_, k) => 2 * Math.min(k * every, last)).map(at => [path[at], path[at + 1]]);
   }
 
   toPlace([px, py]) {
@@ -256,14 +263,11 @@ class Handles {
     context.beginPath();
     if (this.follows) {
       const path = this.chart.source.figure.data.findLast(trace => trace.mode === "lines" && trace.opacity && !trace.line.dash);
+      const points = this.drawable(this.follow(...ends)).map(([u, v]) => [far(cell.x.toPixel(u)), far(cell.y.toPixel(v))]);
       context.strokeStyle = path?.line.color ?? getComputedStyle(this.chart.node).color;
-      context.lineWidth = 1.8;
       context.lineJoin = "round";
-      const points = this.follow(...ends), last = points.length / 2 - 1, every = Math.ceil(last / MOST_DRAWN) || 1;
-      for (let k = 0; k < last + every; k += every) {
-        const at = 2 * Math.min(k, last);
-        context.lineTo(far(cell.x.toPixel(points[at])), far(cell.y.toPixel(points[at + 1])));
-      }
+      context.lineWidth = points.length > MOST_BROAD ? 1 / pixelScale() : 1.8;
+      for (const point of points) context.lineTo(...point);
     } else {
       context.strokeStyle = getComputedStyle(this.chart.node).color;
       context.lineWidth = 1.5;
