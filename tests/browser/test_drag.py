@@ -150,7 +150,7 @@ def test_a_run_that_takes_too_long_follows_for_its_first_steps_and_says_so(page,
     np.testing.assert_allclose(seen, expected, rtol=1e-6, atol=1e-7)
     pull(page, handle(page, "target"), 40, 10)
     note = page.locator(".st-key-plane_raw.chart .note").inner_text()
-    assert note.endswith(f"(first {steps:,} of {before.steps:,} steps)")
+    assert note.endswith(f" from the start\nFirst {steps:,} of {before.steps:,} steps")
 
 
 def test_with_labels_the_run_follows_the_start(page, settle):

@@ -229,7 +229,7 @@ class Handles {
   tell(name) {
     const label = this.nodes.get(name).getAttribute("aria-label"), big = typeScale(), spot = this.toPixel(this.at(name));
     const many = value => value.toLocaleString("en-US"), { steps, of } = this.run ?? {};
-    const part = this.follows && steps < of ? ` (first ${many(steps)} of ${many(of)} steps)` : "";
+    const part = this.follows && steps < of ? `\nFirst ${many(steps)} of ${many(of)} steps` : "";
     this.note.textContent = this.armed === name ? `Click where the ${label.toLowerCase()} should be` : `${label}: ${this.words(name)}${part}`;
     this.note.hidden = false;
     const left = spot[0] * big + 22 > this.chart.stage.clientWidth - this.note.offsetWidth ? spot[0] * big - 22 - this.note.offsetWidth : spot[0] * big + 22;
