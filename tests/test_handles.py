@@ -17,7 +17,7 @@ from zz_core.losses import LOSSES
 from zz_core.optimizers import OPTIMIZERS
 from zz_core.planes import plane_of
 from zz_core.schedules import SCHEDULES
-from zz_core.treatments import TREATMENTS
+from zz_core.treatments import TREATMENTS, normalize_batch
 from zz_view import following, handles
 from zz_view.figures.trajectories import Window
 from zz_view.pictures import plane_pictures
@@ -99,7 +99,8 @@ def test_labels_stay_where_they_are_when_the_start_moves():
 @pytest.mark.parametrize(("changes", "steps"), [
     ({"samples": 65536}, 200), ({"samples": 65536, "batch_size": 65536}, 200), ({"steps": 5000}, 5000),
     ({"steps": 100_000}, 2**15), ({"steps": 100_000, "samples": 512}, 2**14),
-    ({"samples": 65536, "batch_size": 64, "bias": True}, 43),  # whose samples are 2**14 numbers
+    ({"samples": 65536, "batch_size": 64, "loss": "logistic", "bias": True}, 43),  # whose samples are 2**14 numbers
+    ({"samples": 65536, "batch_size": 64, "steps": 1000, "bias": True}, 455),  # and so are so many triangular factors
     ({"samples": 65536, "batch_size": 65536, "loss": "logistic"}, None),
     ({"dimensions": 64, "optimizer": "gauss_newton", "batch_size": 64}, None)], ids=repr)
 def test_only_as_much_is_sent_as_the_browser_can_step_in_time(changes, steps):
@@ -109,7 +110,7 @@ def test_only_as_much_is_sent_as_the_browser_can_step_in_time(changes, steps):
     assert steps == (run and run["steps"])
     if run:
         assert len(values(run["rows"])) + len(values(run["slopes"])) + len(values(run["logits"])) <= following.MOST_SENT
-        assert values(run["draws"]).nbytes <= following.MOST_DRAWN if run["draws"] else run["batch"] == experiment.rows
+        assert run["draws"] is None or values(run["draws"]).nbytes <= following.MOST_DRAWN
         assert len(json.dumps(run)) < 150_000
 
 
@@ -120,6 +121,21 @@ def test_the_drawn_samples_are_sent_once_each_and_no_others():
     rows, draws = values(sent["rows"]).reshape(-1, 2), values(sent["draws"]).reshape(40, 3)
     np.testing.assert_array_equal(rows[draws], run.inputs[run.batches[0]])
     assert len(rows) == len(np.unique(run.batches[0])) and draws.dtype == "u1"
+
+
+@pytest.mark.parametrize("changes", [{}, {"treatment": "batch_norm"}, {"treatment": "input_bias", "bias": True}],
+                         ids=repr)
+def test_large_batches_are_sent_as_rows_with_the_same_gradient(changes):
+    experiment = replace(ELSEWHERE, samples=8192, batch_size=256, noise=0.3, steps=40, **changes)
+    run = simulate(experiment)
+    sent = handles.on_plane(experiment, run)["run"]
+    assert (sent["batch"] < 8, sent["steps"], sent["per_batch"]) == (True, 40, False)
+    rows, logits = values(sent["rows"]).reshape(40, sent["batch"], -1)[3], values(sent["logits"]).reshape(40, -1)[3]
+    x = run.inputs[run.batches[0, 3]]
+    x = np.column_stack([normalize_batch(x) if experiment.treatment == "batch_norm" else x, np.ones(256)])
+    x, theta = x[:, : rows.shape[1]], np.array([0.3, -0.7, 0.2])[: rows.shape[1]]
+    np.testing.assert_allclose(rows.T @ (rows @ theta - logits) / sent["batch"],
+                               x.T @ (x @ theta - run.targets[run.batches[0, 3]]) / 256, atol=1e-6)
 
 
 def test_a_full_batch_is_sent_as_rows_with_the_same_gradient_wherever_the_target_is():

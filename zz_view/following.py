@@ -1,7 +1,8 @@
 """What the browser needs to step a run itself while a handle is dragged (canvas/follow.js): its samples, what moves.
 
 Of a full batch of squared losses these are the rows of its triangular factor, so that any number of samples follows; of
-mini-batches those that are drawn. Places move by four numbers: the target along and across the mean, then the start.
+mini-batches those that are drawn, or the factor of each where these are fewer numbers. Places move by four numbers: the
+target along and across the mean, then the start.
 """
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from zz_core.optimizers import OPTIMIZERS
 from zz_core.planes import Plane
 from zz_core.stability import extremes, limit_weights
 from zz_core.task import RANK, Task, across, recenters, teacher_logits
-from zz_core.treatments import TREATMENTS
+from zz_core.treatments import TREATMENTS, normalize_batch
 from zz_view.board import exactly, packed
 
 MOST_SENT, MOST_EXACT = 2**14, 2**12  # numbers of the samples, and how many of them with all their digits
@@ -44,43 +45,74 @@ class Targets(NamedTuple):
         return found if self.lift is None else found + self.lift[1:]
 
 
+class Samples(NamedTuple):
+    """rows (n, k): inputs of a sample, 1 of an offset, the slopes and the logit of its target. draws (T, size): which
+    of them each step takes, or None where it is all. per_batch: the browser normalizes each batch."""
+
+    rows: np.ndarray
+    draws: np.ndarray | None
+    size: int
+    per_batch: bool = False
+
+
 def recursion(run: Run, plane: Plane, frame: np.ndarray, base: Run) -> dict | None:
     """The run as the browser steps it, or None where there are too many samples, or too few steps in the time for them.
 
     frame: see zz_view.handles; base: the run itself, or the one of which it is with other inputs (geometry.moved_data).
     """
     spec, neuron = run.experiment, build_neuron(run.experiment, run.task)
-    loss, offset = LOSSES[spec.loss], neuron.size > neuron.dimensions
     starts = np.linalg.inv(frame).T @ plane.axes  # (2, D) the weights of a step of the start along the mean and across
-    made = _targets(run, base, starts)
+    made, ones = _targets(run, base, starts), [np.ones(len(run.targets))] * (neuron.size > neuron.dimensions)
     inputs = run.inputs if run.batches is not None else neuron.gather(None)[:, : neuron.dimensions]
-    rows = np.column_stack([inputs, *([np.ones(len(inputs))] if offset else []), made.slopes, made.logits])
-    if run.batches is None and loss.quadratic:
-        rows = _condensed(rows)
-    size, fitting = len(rows) if run.batches is None else spec.batch_size, MOST_SENT // rows.shape[1]
+    rows = np.column_stack([inputs, *ones, made.slopes, made.logits])
+    size = len(rows) if run.batches is None else spec.batch_size
     steps = min(spec.steps, int(MOST_TIME / step_time(spec, size, neuron.size)))
-    draws = None
     if run.batches is not None:
-        draws = _fitting(run.batches[0, : min(steps, MOST_DRAWN // (size * _type(len(rows)).itemsize))], fitting)
-        steps, rows, draws = len(draws), *_drawn(rows, draws)
-    if len(rows) > fitting or steps < min(spec.steps, FEWEST):
+        samples = _drawn(run, rows, steps)
+        steps = 0 if samples is None else len(samples.draws)
+    elif LOSSES[spec.loss].quadratic:
+        samples = Samples(rows := _condensed(rows), None, len(rows))
+        steps = min(spec.steps, int(MOST_TIME / step_time(spec, len(rows), neuron.size)))
+    else:
+        samples = Samples(rows, None, size)
+    if steps < min(spec.steps, FEWEST) or samples.rows.size > MOST_SENT:
         return None
-    width, send = neuron.dimensions + offset, exactly if rows.size <= MOST_EXACT else packed
+    width, send = inputs.shape[1] + len(ones), exactly if samples.rows.size <= MOST_EXACT else packed
+    inputs, slopes, logits = samples.rows[:, :width], samples.rows[:, width:-1], samples.rows[:, -1]
     return {"rule": spec.optimizer, "loss": spec.loss, "schedule": "constant" if np.isnan(run.learning_rate) else
             spec.schedule, "momentum": spec.momentum, "decay": spec.decay, "damping": spec.damping,
             "dimensions": neuron.dimensions, "bias": spec.bias, "start_bias": spec.start_bias,
-            "learned": TREATMENTS[spec.treatment].learned, "batch": spec.batch_size, "steps": steps, "of": spec.steps,
-            "per_batch": run.batches is not None and TREATMENTS[spec.treatment].per_batch,
-            "axes": exactly(plane.axes.ravel()), **_rate(run, made, starts), "rows": send(rows[:, :width].ravel()),
-            "slopes": send(rows[:, width:-1].ravel()) if made.slopes.size else None, "logits": send(rows[:, -1]),
-            "link": made.link, "lift": None if made.lift is None else exactly(made.lift),
-            "draws": None if draws is None else exactly(draws)}
+            "learned": TREATMENTS[spec.treatment].learned, "batch": samples.size, "per_batch": samples.per_batch,
+            "steps": steps, "of": spec.steps, "axes": exactly(plane.axes.ravel()), **_rate(run, made, starts),
+            "rows": send(inputs.ravel()), "slopes": send(slopes.ravel()) if slopes.size else None,
+            "logits": send(logits), "link": made.link, "lift": None if made.lift is None else exactly(made.lift),
+            "draws": None if samples.draws is None else exactly(samples.draws.ravel())}
 
 
 def _condensed(rows: np.ndarray) -> np.ndarray:
-    """At most as many rows as columns with the same mean products, see neuron.Linear.condensed."""
-    count, few = rows.shape
+    """At most as many rows as columns, (..., n, k), with the same mean products: see neuron.Linear.condensed."""
+    count, few = rows.shape[-2:]
     return rows if count <= few else np.linalg.qr(rows, mode="r") * np.sqrt(few / count)
+
+
+def _drawn(run: Run, rows: np.ndarray, steps: int) -> Samples | None:
+    """The samples of so many batches, or of the first of them that may be sent; None where these are too few."""
+    spec, size, columns = run.experiment, run.experiment.batch_size, rows.shape[1]
+    per_batch, enough = TREATMENTS[spec.treatment].per_batch, min(spec.steps, FEWEST)
+    batches = _fitting(run.batches[0, : min(steps, MOST_DRAWN // (size * _type(len(rows)).itemsize))],
+                       MOST_SENT // columns)
+    factors = min(steps, MOST_SENT // columns**2)
+    if LOSSES[spec.loss].quadratic and columns < size and factors >= max(len(batches) + 1, enough):
+        rows = rows[run.batches[0, :factors]]
+        if per_batch:
+            rows[..., : run.inputs.shape[1]] = normalize_batch(rows[..., : run.inputs.shape[1]])
+        rows = _condensed(rows).reshape(-1, columns)
+        return Samples(rows, np.arange(len(rows)).astype(_type(len(rows))).reshape(-1, columns), columns)
+    if len(batches) < enough:
+        return None
+    used = np.zeros(len(rows), bool)
+    used[batches] = True
+    return Samples(rows[used], (np.cumsum(used) - 1)[batches].astype(_type(used.sum())), size, per_batch)
 
 
 def _fitting(batches: np.ndarray, most: int) -> np.ndarray:
@@ -89,13 +121,6 @@ def _fitting(batches: np.ndarray, most: int) -> np.ndarray:
         return batches
     first = np.sort(np.unique(batches, return_index=True)[1])
     return batches if len(first) <= most else batches[: first[most] // batches.shape[1]]
-
-
-def _drawn(rows: np.ndarray, batches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that are drawn, and the batches as indices of these, one after the other."""
-    used = np.zeros(len(rows), bool)
-    used[batches] = True
-    return rows[used], (np.cumsum(used) - 1)[batches.ravel()].astype(_type(used.sum()))
 
 
 def _type(count: int) -> np.dtype:
@@ -129,7 +154,7 @@ def _targets(run: Run, base: Run, starts: np.ndarray) -> Targets:
     found = Targets(logits, slopes, link, None)
     if run.task is task or task.optimum is None:
         return found
-    if link and task.treated.matrix is None:
+    if link and (task.treated.matrix is None or experiment.noise):
         found = found._replace(slopes=slopes[:, :0])  # its optimum, and so the lift, is not linear in the target
     step = (run.task.evaluated - task.evaluated)[0]
     found = found._replace(lift=np.append(task.optimum @ step, _optimum_moves(task, found, starts) @ step))

@@ -100,6 +100,7 @@ FOLLOWED = [
     "optimizer=steepest_descent&treatment=input_bias&batch_size=4",
     # many samples: the triangular factor of a full batch, or those that are drawn
     "samples=16384&batch_size=16384&bias=true&noise=0.5", "samples=65536&noise=0.1&treatment=center",
+    "samples=8192&batch_size=64&noise=0.2&treatment=batch_norm&steps=100",
     "samples=4096&batch_size=4096&treatment=input_bias&optimizer=steepest_descent", "learning_rate=3&batch_size=4"]
 
 
