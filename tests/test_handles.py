@@ -1,5 +1,6 @@
 """Handles: where they lie in a picture, which there are, and what a drop sets in the sidebar."""
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from tests.charts import boards, open_page
+from tests.charts import boards, open_page, values
 from zz_core import Experiment, simulate
 from zz_core.geometry import simulate_moved
+from zz_core.losses import LOSSES
+from zz_core.optimizers import OPTIMIZERS
 from zz_core.planes import plane_of
-from zz_view import handles
+from zz_core.schedules import SCHEDULES
+from zz_core.treatments import TREATMENTS, normalize_batch
+from zz_view import following, handles
 from zz_view.figures.trajectories import Window
 from zz_view.pictures import plane_pictures
 
@@ -60,17 +65,92 @@ def test_a_moved_mean_leaves_the_handles_where_they_were():
     experiment = replace(ELSEWHERE, treatment="standardize")
     base = simulate(experiment)
     moved = simulate_moved(experiment, base.task, -3.0)
-    there, before = handles.on_plane(experiment, moved, base.task.treated), handles.on_plane(experiment, base)
-    assert there["run"].pop("inputs") != before["run"].pop("inputs")
+    there, before = handles.on_plane(experiment, moved, base), handles.on_plane(experiment, base)
+    assert there["run"]["rows"] != before["run"]["rows"]
     assert there["run"].keys() == before["run"].keys() and there | {"run": 0} == before | {"run": 0}
 
 
-@pytest.mark.parametrize("changes", [
-    {"optimizer": "gauss_newton"}, {"loss": "logistic"}, {"bias": True}, {"treatment": "batch_norm", "batch_size": 8},
-    {"treatment": "input_bias"}, {"samples": 4096}, {"steps": 5000}, {"steps": 2000, "batch_size": 256}], ids=repr)
-def test_the_browser_gets_no_run_that_it_could_not_draw_in_time(changes):
-    experiment = replace(ELSEWHERE, **changes)
-    assert handles.on_plane(experiment, simulate(experiment))["run"] is None
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("treatment", TREATMENTS)
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_whatever_has_handles_is_stepped_by_the_browser(optimizer, loss, treatment, bias):
+    for size in (1, 8, 256):
+        experiment = replace(ELSEWHERE, optimizer=optimizer, loss=loss, treatment=treatment, bias=bias, batch_size=size)
+        run = handles.on_plane(experiment, simulate(experiment))["run"]
+        assert (run["steps"], run["of"], run["slopes"] is not None) == (5, 5, True)
+        json.dumps(run, allow_nan=False)  # the browser reads no NaN
+
+
+@pytest.mark.parametrize("name", [*OPTIMIZERS, *LOSSES, *SCHEDULES])
+def test_the_browser_knows_every_rule_loss_and_schedule(name):
+    script = (PAGES.parent / "zz_view" / "canvas" / "follow.js").read_text(encoding="utf-8")
+    assert re.search(rf"^  {name}[:(]", script, re.MULTILINE)
+
+
+def test_labels_stay_where_they_are_when_the_start_moves():
+    experiment = replace(ELSEWHERE, inputs="wine", target="labels", loss="logistic")
+    run = simulate(experiment)
+    sent = handles.on_plane(experiment, run)["run"]
+    assert sent["slopes"] is None and not sent["link"]
+    np.testing.assert_array_equal(values(sent["logits"])[values(sent["draws"])], run.targets[run.batches[0].ravel()])
+
+
+@pytest.mark.parametrize(("changes", "steps"), [
+    ({"samples": 65536}, 200), ({"samples": 65536, "batch_size": 65536}, 200), ({"steps": 5000}, 5000),
+    ({"steps": 100_000}, 2**15), ({"steps": 100_000, "samples": 512}, 2**14),
+    ({"samples": 65536, "batch_size": 64, "loss": "logistic", "bias": True}, 43),  # whose samples are 2**14 numbers
+    ({"samples": 65536, "batch_size": 64, "steps": 1000, "bias": True}, 455),  # and so are so many triangular factors
+    ({"samples": 65536, "batch_size": 65536, "loss": "logistic"}, None),
+    ({"dimensions": 64, "optimizer": "gauss_newton", "batch_size": 64}, None)], ids=repr)
+def test_only_as_much_is_sent_as_the_browser_can_step_in_time(changes, steps):
+    experiment = replace(ELSEWHERE, steps=200) if "steps" not in changes else ELSEWHERE
+    experiment = replace(experiment, **changes)
+    run = handles.on_plane(experiment, simulate(experiment))["run"]
+    assert steps == (run and run["steps"])
+    if run:
+        assert len(values(run["rows"])) + len(values(run["slopes"])) + len(values(run["logits"])) <= following.MOST_SENT
+        assert run["draws"] is None or values(run["draws"]).nbytes <= following.MOST_DRAWN
+        assert len(json.dumps(run)) < 150_000
+
+
+def test_the_drawn_samples_are_sent_once_each_and_no_others():
+    experiment = replace(ELSEWHERE, samples=1000, steps=40, batch_size=3)
+    run = simulate(experiment)
+    sent = handles.on_plane(experiment, run)["run"]
+    rows, draws = values(sent["rows"]).reshape(-1, 2), values(sent["draws"]).reshape(40, 3)
+    np.testing.assert_array_equal(rows[draws], run.inputs[run.batches[0]])
+    assert len(rows) == len(np.unique(run.batches[0])) and draws.dtype == "u1"
+
+
+@pytest.mark.parametrize("changes", [{}, {"treatment": "batch_norm"}, {"treatment": "input_bias", "bias": True}],
+                         ids=repr)
+def test_large_batches_are_sent_as_rows_with_the_same_gradient(changes):
+    experiment = replace(ELSEWHERE, samples=8192, batch_size=256, noise=0.3, steps=40, **changes)
+    run = simulate(experiment)
+    sent = handles.on_plane(experiment, run)["run"]
+    assert (sent["batch"] < 8, sent["steps"], sent["per_batch"]) == (True, 40, False)
+    rows, logits = values(sent["rows"]).reshape(40, sent["batch"], -1)[3], values(sent["logits"]).reshape(40, -1)[3]
+    x = run.inputs[run.batches[0, 3]]
+    x = np.column_stack([normalize_batch(x) if experiment.treatment == "batch_norm" else x, np.ones(256)])
+    x, theta = x[:, : rows.shape[1]], np.array([0.3, -0.7, 0.2])[: rows.shape[1]]
+    np.testing.assert_allclose(rows.T @ (rows @ theta - logits) / sent["batch"],
+                               x.T @ (x @ theta - run.targets[run.batches[0, 3]]) / 256, atol=1e-6)
+
+
+def test_a_full_batch_is_sent_as_rows_with_the_same_gradient_wherever_the_target_is():
+    experiment = replace(ELSEWHERE, batch_size=256, noise=0.3, bias=True, samples=256)
+    run = simulate(experiment)
+    sent = handles.on_plane(experiment, run)["run"]
+    rows, slopes, logits = (values(sent[name]) for name in ("rows", "slopes", "logits"))
+    rows, slopes = rows.reshape(-1, 3), slopes.reshape(-1, 2)
+    assert len(rows) == 6
+    theta, moves = np.array([0.3, -0.7, 0.2]), np.array([0.4, 0.9])
+    moved = simulate(replace(experiment, **handles.placed(
+        experiment, "target", handles.target_of(experiment) + moves, 1e-6)))
+    x = np.column_stack([run.inputs, np.ones(256)])
+    expected = x.T @ (x @ theta - moved.targets) / 256
+    np.testing.assert_allclose(rows.T @ (rows @ theta - logits - slopes @ moves) / 6, expected, atol=1e-5)
 
 
 def test_the_words_tell_what_moves_and_why_the_rest_does_not():

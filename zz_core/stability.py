@@ -50,31 +50,40 @@ def stability_limit(experiment: Experiment, task: Task) -> float:
     far out, heavy-ball runs can cycle on a loss whose curvature varies (Lessard, Recht and Packard, SIAM J. Optim. 26,
     2016).
     """
-    features, batch_size = np.ascontiguousarray(local_features(experiment, task)), experiment.batch_size
-    beta = experiment.momentum if experiment.optimizer in ("momentum", "nesterov") else 0.0
-    factor = {"momentum": 1 / (1 + beta), "nesterov": (1 + 2 * beta) / (1 + beta)}.get(experiment.optimizer, 1.0)
+    features = np.ascontiguousarray(local_features(experiment, task))
     if not features.any():
         return float("inf")
-    per_batch, full = TREATMENTS[experiment.treatment].per_batch, batch_size == len(features)
+    of_largest, of_energy = limit_weights(experiment, len(features))
+    per_batch = TREATMENTS[experiment.treatment].per_batch
     largest, energy = (_kept_extremes(features.tobytes(), features.shape) if features.nbytes <= KEPT_BYTES
-                       else _extremes(features, with_energy=not (full or per_batch)))
-    if full:
-        share, energy = 0.0, 0.0
-    elif per_batch:
-        share, energy = 1 / max(batch_size - 1, 1), float(features.shape[1])
+                       else extremes(features, with_energy=of_energy > 0 and not per_batch))
+    if per_batch:
+        energy = float(features.shape[1])
+    curvature = of_largest * largest + (of_energy * energy if of_energy else 0.0)
+    return float(2 / (LOSSES[experiment.loss].bound * curvature))
+
+
+def limit_weights(experiment: Experiment, rows: int) -> tuple[float, float]:
+    """What the stability limit multiplies l1 and R2 with: (1 - c) a and c / (1 - beta), of a batch out of `rows`."""
+    batch_size = experiment.batch_size
+    beta = experiment.momentum if experiment.optimizer in ("momentum", "nesterov") else 0.0
+    factor = {"momentum": 1 / (1 + beta), "nesterov": (1 + 2 * beta) / (1 + beta)}.get(experiment.optimizer, 1.0)
+    if batch_size == rows:
+        share = 0.0
+    elif TREATMENTS[experiment.treatment].per_batch:
+        share = 1 / max(batch_size - 1, 1)
     else:
         share = 1 / batch_size
-    curvature = (1 - share) * factor * largest + share * energy / (1 - beta)
-    return float(2 / (LOSSES[experiment.loss].bound * curvature))
+    return (1 - share) * factor, share / (1 - beta)
 
 
 @lru_cache(maxsize=256)
 def _kept_extremes(features: bytes, shape: tuple[int, int]) -> tuple[float, float]:
     """All batch sizes and rules of a task share them."""
-    return _extremes(np.frombuffer(features).reshape(shape))
+    return extremes(np.frombuffer(features).reshape(shape))
 
 
-def _extremes(features: np.ndarray, with_energy: bool = True) -> tuple[float, float]:
+def extremes(features: np.ndarray, with_energy: bool = True) -> tuple[float, float]:
     """l1 and R2 of features (N, P): see stability_limit."""
     values, vectors = row_space(features)
     if not with_energy:

@@ -73,13 +73,11 @@ def _built(experiment: Experiment, data: tuple[np.ndarray, np.ndarray | None] | 
     if start is None:
         start = _start_weights(experiment, direction, treated)
     offset = experiment.bias or treatment.learned
-    recenter = treatment.recenters and not offset
+    recenter = recenters(experiment)
     teacher = None
     if labels is None:
         teacher = teacher_weights(experiment, direction)
-        logits = raw @ teacher + _noise(experiment, raw)
-        if recenter:
-            logits = logits - logits.mean()
+        logits = teacher_logits(experiment, raw, direction)
         targets = logits if loss.quadratic else sigmoid(logits)
     else:
         targets = labels - labels.mean() if recenter and loss.quadratic else labels
@@ -148,6 +146,18 @@ def teacher_weights(experiment: Experiment, direction: np.ndarray) -> np.ndarray
     angle = np.deg2rad(experiment.target_angle)
     way = experiment.distance * (np.cos(angle) * direction + np.sin(angle) * across(direction))
     return way + raw_start(experiment, direction)
+
+
+def recenters(experiment: Experiment) -> bool:
+    """Whether the mean of the targets goes with that of the inputs, since no offset is learned."""
+    treatment = TREATMENTS[experiment.treatment]
+    return treatment.recenters and not (experiment.bias or treatment.learned)
+
+
+def teacher_logits(experiment: Experiment, raw: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """What the teacher makes of the untreated inputs (N, D), with its noise, before the loss's link: (N,)."""
+    logits = raw @ teacher_weights(experiment, direction) + _noise(experiment, raw)
+    return logits - logits.mean() if recenters(experiment) else logits
 
 
 def raw_start(experiment: Experiment, direction: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from zz_view.rooms import HEAD, WINDOW
 
 _components: dict[str, Callable] = {}
 _making = Lock()
-_SCRIPTS = "colors.js", "figure.js", "handles.js", "board.js"
+_SCRIPTS = "colors.js", "figure.js", "follow.js", "handles.js", "board.js"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,16 @@ def outline(path: np.ndarray, shape: np.ndarray, color: str) -> dict:
 def packed(values: np.ndarray) -> dict:
     """Single precision in base64, as Plotly packs arrays: a tenth of the bytes and of the time of JSON, with NaN."""
     with np.errstate(over="ignore"):  # a run that leaves the plane becomes infinite, which is not drawn either
-        return _array(np.asarray(values).astype("<f4"))
+        return exactly(np.asarray(values).astype("<f4"))
+
+
+def exactly(values: np.ndarray) -> dict:
+    """The same with the digits that they have."""
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8:
+        values = values.astype(float)  # the browser's own integers of that size are no numbers
+    values = values.astype(values.dtype.newbyteorder("<"))
+    return {"dtype": f"{values.dtype.kind}{values.dtype.itemsize}", "shape": ", ".join(map(str, values.shape)),
+            "bdata": base64.b64encode(values.tobytes()).decode()}
 
 
 def board(charts: Sequence[Chart], key: str, words: Sequence[str] | None = None, positions: int = 1,
@@ -112,13 +121,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     if isinstance(value, np.ndarray):
-        return _array(value) if value.dtype.kind in "iuf" else value.tolist()
+        return exactly(value) if value.dtype.kind in "iuf" else value.tolist()
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _array(values: np.ndarray) -> dict:
-    if values.dtype.kind in "iu" and values.dtype.itemsize == 8:
-        values = values.astype(float)  # the browser's own integers of that size are no numbers
-    values = values.astype(values.dtype.newbyteorder("<"))
-    return {"dtype": f"{values.dtype.kind}{values.dtype.itemsize}", "shape": ", ".join(map(str, values.shape)),
-            "bdata": base64.b64encode(values.tobytes()).decode()}

@@ -100,7 +100,7 @@ def draw_cloud_and_plane(experiment: Experiment, run: Run, base: Run, color: str
     name = "raw" if run.experiment.treatment == "none" else "treated"
     kept = {name: handles.kept_windows(experiment).get("plane")}
     picture = plane_pictures({name: run}, {name: color}, kept=kept)[name]
-    grip = handles.on_plane(experiment, run, base.task.treated)
+    grip = handles.on_plane(experiment, run, base)
     walk = f"The weights take {ratio} the straight line" if np.isfinite(summary.path_ratio[0]) else \
         "The weights do not move"
     if run.diverged_at[0] >= 0:

@@ -12,53 +12,34 @@ import streamlit as st
 
 from zz_core import Experiment, Run
 from zz_core.experiment import BOUNDS
-from zz_core.losses import LOSSES
 from zz_core.planes import Plane, plane_of
-from zz_core.schedules import SCHEDULES
 from zz_core.specs import Value
 from zz_core.task import across
-from zz_core.treatments import TREATMENTS, Treated
 from zz_view import controls
-from zz_view.board import packed
 from zz_view.figures.trajectories import Window
+from zz_view.following import recursion
 
 FIELDS = ("start_along", "start_across", "target_angle", "distance")
 CLOSE = 1e-6
 MOST_DECIMALS = 6
-FOLLOWED_RULES = ("sgd", "momentum", "nesterov", "rmsprop", "adam")  # as handles.js has them
-MOST_SENT, MOST_FOLLOWED = 2**12, 2**18  # numbers of a run that the browser draws, multiplications that it takes
 
 
-def on_plane(experiment: Experiment, run: Run, treated: Treated | None = None) -> dict | None:
+def on_plane(experiment: Experiment, run: Run, base: Run | None = None) -> dict | None:
     """The handles of a run's picture as the board takes them, or None where its plane does not hold the places.
 
-    experiment: that of the sidebar; treated: what its treatment did, where the run's own task no longer tells.
+    experiment: that of the sidebar; base: the run before its inputs were moved, where they were.
     """
-    plane = plane_of(run)
-    frame = _frame(run, plane, (treated or run.task.treated).matrix)
+    plane, base = plane_of(run), base or run
+    frame = _frame(run, plane, base.task.treated.matrix)
     if frame is None or not _lies(run.weights[0, 0], start_of(experiment), plane, frame):
         return None
+    target = target_of(experiment).tolist()
     places = [{"name": "start", "label": "Start", "at": start_of(experiment).tolist()}]
     if _target_moves(experiment, run, plane, frame):
-        places.append({"name": "target", "label": "Target", "at": target_of(experiment).tolist()})
+        places.append({"name": "target", "label": "Target", "at": target})
     return {"frame": frame.tolist(), "places": places, "fields": {name: getattr(experiment, name) for name in FIELDS},
-            "count": st.session_state.get("_placed", 0), "run": _recursion(run, plane)}
-
-
-def _recursion(run: Run, plane: Plane) -> dict | None:
-    """What the browser needs to draw the run from wherever a handle is, while it is dragged: gradients of the squared
-    loss are linear in the error. None where there is more to it, and where it would take too long."""
-    experiment, treatment = run.experiment, TREATMENTS[run.experiment.treatment]
-    (rows, dimensions), steps, size = run.inputs.shape, experiment.steps, experiment.batch_size
-    if (experiment.optimizer not in FOLLOWED_RULES or not LOSSES[experiment.loss].quadratic or run.biases is not None
-            or treatment.per_batch or treatment.learned or run.optimum is None or rows * dimensions > MOST_SENT
-            or (run.batches is not None and steps * size > MOST_SENT) or steps * size * dimensions > MOST_FOLLOWED):
-        return None
-    rates = run.learning_rate * SCHEDULES[experiment.schedule](steps)
-    return {"rule": experiment.optimizer, "momentum": experiment.momentum, "decay": experiment.decay, "batch": size,
-            "dimensions": dimensions, "axes": packed(plane.axes.ravel()), "rates": packed(rates),
-            "inputs": packed(run.inputs.ravel()), "residuals": packed(run.targets - run.inputs @ run.optimum),
-            "draws": None if run.batches is None else packed(run.batches[0].ravel())}
+            "target": target, "count": st.session_state.get("_placed", 0),
+            "run": recursion(run, plane, frame, base)}
 
 
 def start_of(experiment: Experiment) -> np.ndarray:

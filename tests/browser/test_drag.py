@@ -8,6 +8,7 @@ import pytest
 from tests.browser.test_axe import in_themes, violations
 from tests.browser.test_compare import experiment_of
 from zz_core import Experiment, simulate
+from zz_core.geometry import simulate_moved
 from zz_core.planes import plane_of
 from zz_view.handles import start_of, target_of
 from zz_view.runs import twins
@@ -67,25 +68,106 @@ def test_the_target_is_dragged_and_address_sidebar_and_run_follow(page, settle, 
     assert page.zz_errors == []
 
 
-FOLLOW = """([chart, start, target]) => [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
-    .map(each => each.shadowRoot.querySelector('.board').zigzagBoard).find(board => board.charts.has(chart))
-    .charts.get(chart).handles.follow(start, target)"""
+FOLLOW = """([chart, start, target]) => {
+    const boards = [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
+        .map(each => each.shadowRoot.querySelector('.board').zigzagBoard)
+    return Array.from(boards.find(board => board.charts.has(chart)).charts.get(chart).handles.follow(start, target))
+}"""
 
 
-@pytest.mark.parametrize("query", ["", "?batch_size=8&noise=0.3&schedule=cosine&treatment=whiten",
-                                   "?batch_size=256&start_along=1", "?dimensions=5&steps=50", "?optimizer=momentum",
-                                   "?optimizer=nesterov&noise=0.2", "?optimizer=rmsprop&learning_rate=0.05",
-                                   "?optimizer=adam&learning_rate=0.05&batch_size=4&treatment=standardize"])
+FOLLOWED = [
+    "", "batch_size=8&noise=0.3&schedule=cosine&treatment=whiten", "batch_size=256&start_along=1",
+    "dimensions=5&steps=50", "optimizer=momentum", "optimizer=nesterov&noise=0.2",
+    "optimizer=rmsprop&learning_rate=0.05", "optimizer=adam&learning_rate=0.05&batch_size=4&treatment=standardize",
+    # other losses: the teacher's targets through their link, with noise and recentered, and labels, which stay
+    "loss=logistic&treatment=center", "loss=logistic&noise=0.5&batch_size=4&schedule=inverse_sqrt",
+    "loss=sigmoid_squared&treatment=layer_norm&batch_size=256", "inputs=wine&target=labels&loss=logistic",
+    "inputs=wine&target=labels&treatment=standardize&batch_size=4",
+    # a bias, normalized batches, and a bias of each input, whose rate goes with the optimum
+    "bias=true&start_bias=0.5", "bias=true&loss=logistic&batch_size=256&optimizer=nesterov",
+    "treatment=batch_norm&batch_size=8&noise=0.2", "treatment=batch_norm&batch_size=256&bias=true&loss=logistic",
+    "treatment=input_bias", "treatment=input_bias&batch_size=16&bias=true&start_bias=-0.5&optimizer=momentum",
+    "treatment=input_bias&batch_size=256&start_across=0.5&inputs=one_hot&bias=true",
+    "treatment=input_bias&loss=logistic&optimizer=adam&learning_rate=0.05",
+    # rules that solve and search
+    "optimizer=gauss_newton&noise=0.2&batch_size=3",
+    "optimizer=gauss_newton&learning_rate=0.1&dimensions=7&batch_size=4",
+    "optimizer=gauss_newton&learning_rate=0.1&loss=logistic&bias=true&batch_size=256&steps=50",
+    "optimizer=levenberg_marquardt&damping=0.01&treatment=input_bias&batch_size=8",
+    "optimizer=levenberg_marquardt&loss=sigmoid_squared&batch_size=4",
+    "optimizer=steepest_descent&noise=0.2&batch_size=8&bias=true",
+    "optimizer=steepest_descent&loss=logistic&batch_size=8",
+    "optimizer=steepest_descent&treatment=input_bias&batch_size=4",
+    # many samples: the triangular factor of a full batch, or those that are drawn
+    "samples=16384&batch_size=16384&bias=true&noise=0.5", "samples=65536&noise=0.1&treatment=center",
+    "samples=8192&batch_size=64&noise=0.2&treatment=batch_norm&steps=100",
+    "samples=4096&batch_size=4096&treatment=input_bias&optimizer=steepest_descent", "learning_rate=3&batch_size=4"]
+
+
+@pytest.mark.parametrize("query", FOLLOWED)
 def test_the_run_that_follows_the_hand_is_the_one_that_the_server_would_draw(page, settle, query):
-    opened(page, settle, f"/trajectories{query}")
+    opened(page, settle, f"/trajectories?{query}")
     before, start, target = experiment_of(page), np.array([0.5, -0.25]), np.array([-1.0, 1.5])
-    way = target - start
-    there = replace(before, start_along=0.5, start_across=-0.25, distance=float(np.hypot(*way)),
-                    target_angle=math.degrees(math.atan2(way[1], way[0])) % 360)
+    if before.uses_labels:
+        target = target_of(before)
+    there = moved_to(before, start, target)
     for chart, old, new in zip(("plane_raw", "plane_twin"), twins(before), twins(there), strict=True):
-        seen = np.array(page.evaluate(FOLLOW, [chart, start.tolist(), target.tolist()]))
-        expected = simulate(new).weights[0] @ plane_of(simulate(old)).axes.T
-        np.testing.assert_allclose(seen, expected, atol=1e-3)
+        seen = followed(page, chart, start, target)
+        run, axes = simulate(new), plane_of(simulate(old)).axes
+        last = run.diverged_at[0] if run.diverged_at[0] >= 0 else before.steps
+        np.testing.assert_allclose(seen, run.weights[0, : last + 1] @ axes.T, rtol=1e-6, atol=1e-7)
+    assert page.zz_errors == []
+
+
+def moved_to(before: Experiment, start: np.ndarray, target: np.ndarray) -> Experiment:
+    way = target - start
+    return replace(before, start_along=float(start[0]), start_across=float(start[1]), distance=float(np.hypot(*way)),
+                   target_angle=math.degrees(math.atan2(way[1], way[0])) % 360)
+
+
+def followed(page, chart: str, start: np.ndarray, target: np.ndarray) -> np.ndarray:
+    return np.array(page.evaluate(FOLLOW, [chart, start.tolist(), target.tolist()]), float).reshape(-1, 2)
+
+
+@pytest.mark.parametrize("query", ["mean_shift=1.5", "mean_shift=-2&loss=logistic&bias=true&dimensions=4",
+                                   "mean_shift=1&treatment=input_bias&batch_size=4&noise=0.2",
+                                   "mean_shift=1&treatment=standardize&batch_size=256"])
+def test_the_run_on_moved_inputs_follows_with_its_targets(page, settle, query):
+    opened(page, settle, f"/geometry?{query}")
+    before, start, target = experiment_of(page), np.array([0.5, -0.25]), np.array([-1.0, 1.5])
+    shift = float(query.split("&")[0].split("=")[1])
+    old, new = (simulate_moved(each, simulate(each).task, shift) for each in (before, moved_to(before, start, target)))
+    np.testing.assert_allclose(followed(page, "plane", start, target), new.weights[0] @ plane_of(old).axes.T,
+                               rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(("query", "steps"), [("steps=100000", 32768),
+                                              ("steps=2000&batch_size=256&loss=logistic", 641)])
+def test_a_run_that_takes_too_long_follows_for_its_first_steps_and_says_so(page, settle, query, steps):
+    opened(page, settle, f"/trajectories?{query}")
+    before, start, target = experiment_of(page), np.array([0.5, -0.25]), np.array([-1.0, 1.5])
+    seen = followed(page, "plane_raw", start, target)
+    expected = simulate(moved_to(before, start, target)).weights[0, : steps + 1]
+    np.testing.assert_allclose(seen, expected, rtol=1e-6, atol=1e-7)
+    pull(page, handle(page, "target"), 40, 10)
+    note = page.locator(".st-key-plane_raw.chart .note").inner_text()
+    assert note.endswith(f" from the start\nFirst {steps:,} of {before.steps:,} steps")
+
+
+def test_with_labels_the_run_follows_the_start(page, settle):
+    opened(page, settle, "/trajectories?inputs=wine&target=labels&loss=logistic")
+    marks, stage = page.locator(".st-key-plane_twin.chart canvas.marks"), page.locator(".st-key-plane_twin .stage")
+    before = marks.evaluate("canvas => canvas.toDataURL()")
+    pull(page, handle(page, "start"), 50, 20)
+    assert "following" in stage.get_attribute("class") and marks.evaluate("canvas => canvas.toDataURL()") != before
+
+
+def test_a_target_that_is_dragged_on_one_plane_moves_the_run_on_the_other(page, settle):
+    """The layer norm's optimum is not where the teacher is, and so has no handle; its run goes with the teacher."""
+    opened(page, settle, "/trajectories?treatment=layer_norm")
+    assert not handle(page, "target", "plane_twin").count()
+    pull(page, handle(page, "target"), 50, 20)
+    assert "following" in page.locator(".st-key-plane_twin .stage").get_attribute("class")
 
 
 def test_the_run_follows_while_the_handle_is_held(page, settle):

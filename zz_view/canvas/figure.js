@@ -459,7 +459,7 @@ function drawAnnotation(context, ready, annotation, ink, font) {
 }
 
 /** Where words of this width and height hide none that stand already and are struck out by no line: as wanted; on the
- * other side of the point (height `py`) or under it; a row or two away. Of places that are as bad, the first. */
+ * other side of the point (height `py`) or under it; a row or two away, or farther beside it. Of places that are as bad, the first. */
 function freePlace(ready, { x, y }, beside, width, py, wanted, height, box) {
   const at = (start, middle) => {
     const left = Math.max(2, Math.min(start, box.left + box.width + 14 - width));
@@ -469,7 +469,8 @@ function freePlace(ready, { x, y }, beside, width, py, wanted, height, box) {
   const wordsAt = place => ready.placed.filter(other => place.left < other.right && place.right > other.left && place.top < other.bottom && place.bottom > other.top).length;
   const [side, other = side] = beside, under = 2 * py - wanted, first = at(side, wanted);
   const turned = wordsAt(first) ? [] : [at(other, under), at(other, wanted), at(side, under)];
-  const moved = [...turned, ...[-1, 1, -2, 2].map(row => at(side, wanted + row * height))];
+  const aside = other < side ? 1 : -1;  // away from the point
+  const moved = [...turned, ...[-1, 1, -2, 2].map(row => at(side, wanted + row * height)), ...[12, 24, 48].map(by => at(side + aside * by, wanted))];
   // sideways no farther than the plot, or than where the words begin anyway: beside it are the ticks
   const inside = ({ left, top, bottom }) => left >= Math.min(box.left, first.left) && top >= box.top && bottom <= box.top + box.height;
   let best, least = Infinity;

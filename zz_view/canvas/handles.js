@@ -1,25 +1,22 @@
 // Handles: places on a plane (start, target) that the visitor drags, moves with the arrow keys, or clicks and then clicks
-// where they should be. Only the dropped place goes to the server; until its run is drawn, the browser draws the run
-// itself where that is a matter of milliseconds, else a line that shows the new way.
+// where they should be. Only the dropped place goes to the server; until its run is drawn, the browser steps the run
+// itself (follow.js), as far as that is a matter of milliseconds, or draws a line that shows the new way.
 const MOST_UNDONE = 50;
 const CLICK = 4;  // pixels that a hand may move in a click
 const KEY_STEP = 8, FINE_STEP = 1;  // pixels
 const KEYS_REST = 350;  // milliseconds without a key until the place counts as dropped
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const PICTURES = { start: "M12 7a5 5 0 1 1 0 10 5 5 0 0 1 0-10z", target: "M12 3.5l2.4 5.6 6.1.5-4.6 4 1.4 6-5.3-3.2-5.3 3.2 1.4-6-4.6-4 6.1-.5z" };
-/** What a rule makes of one weight's gradient, with what it remembers of the steps before: those of zz_core.optimizers. */
-const RULES = {
-  sgd: g => g,
-  momentum: (g, old, { momentum }) => (old.velocity = momentum * (old.velocity ?? 0) + g),
-  nesterov: (g, old, { momentum }) => g + momentum * (old.velocity = momentum * (old.velocity ?? 0) + g),
-  rmsprop: (g, old, { decay }) => g / (Math.sqrt(old.square = decay * (old.square ?? 0) + (1 - decay) * g * g) + 1e-8),
-  adam: (g, old, { momentum, decay }, t) => {
-    old.mean = momentum * (old.mean ?? 0) + (1 - momentum) * g;
-    old.square = decay * (old.square ?? 0) + (1 - decay) * g * g;
-    return old.mean / (1 - momentum ** t) / (Math.sqrt(old.square / (1 - decay ** t)) + 1e-8);
-  },
-};
+const MOST_DRAWN = 2000;  // points of a path, as in zz_view/figures/trajectories.py
+const MOST_BROAD = 400;  // of them in a broad line: a hairline of 2,000 is painted in 1 ms, a broad one in 15 to 40
 const dropped = new Map();  // by group of boards: what stood in the sidebar before and after each drop
+
+/** With one kind of floating numbers, or the browser could not compile the steps for it. */
+const allUnpacked = parts => Object.fromEntries(Object.entries(parts).map(([name, part]) => {
+  if (!part?.bdata) return [name, part?.constructor === Object ? allUnpacked(part) : part];
+  const array = unpacked(part);
+  return [name, array instanceof Float32Array ? Float64Array.from(array) : array];
+}));
 
 class Handles {
   constructor(chart) {
@@ -41,7 +38,7 @@ class Handles {
 
   update(data) {
     this.data = data;
-    this.run = data?.run && Object.fromEntries(Object.entries(data.run).map(([name, part]) => [name, part?.bdata ? unpacked(part) : part]));
+    this.run = data?.run && allUnpacked(data.run);
     const names = (data?.places ?? []).map(place => place.name);
     for (const [name, node] of this.nodes) if (!names.includes(name)) { node.remove(); this.nodes.delete(name); }
     for (const place of data?.places ?? []) if (!this.nodes.has(place.name)) this.nodes.set(place.name, this.made(place));
@@ -69,7 +66,7 @@ class Handles {
   }
 
   /** Where a place is now: as the server knows it, or as the visitor has just moved it. */
-  at(name) { return this.moved?.name === name ? this.moved.at : this.data.places.find(place => place.name === name)?.at; }
+  at(name) { return this.moved?.name === name ? this.moved.at : this.data.places.find(place => place.name === name)?.at ?? this.data.target; }
 
   /** A place in the units of the picture. */
   toSpot([along, across]) {
@@ -82,29 +79,19 @@ class Handles {
     return [x.toPixel(u), y.toPixel(v)];
   }
 
-  /** The run between two places, with the same samples at the same rates, in the units of the picture. */
+  /** Whether the run can be drawn from where the handles are: the labels' target does not move, and has no slopes. */
+  get follows() { return Boolean(this.moved && this.run && (this.moved.name === "start" || this.run.slopes)); }
+
+  /** The run between two places, in the units of the picture: points (u, v), one after the other. */
   follow(start, target) {
-    const { rule, batch, dimensions: d, axes, rates, inputs, residuals, draws } = this.run, first = this.toSpot(start), end = this.toSpot(target);
-    const away = [first[0] - end[0], first[1] - end[1]], path = [first];
-    const error = Float64Array.from({ length: d }, (_, k) => away[0] * axes[k] + away[1] * axes[d + k]);
-    const gradient = new Float64Array(d), old = Array.from({ length: d }, () => ({}));
-    for (let t = 0; t < rates.length; t++) {
-      gradient.fill(0);
-      for (let b = 0; b < batch; b++) {
-        const n = draws ? draws[t * batch + b] : b, row = n * d;
-        let slope = -residuals[n];
-        for (let k = 0; k < d; k++) slope += inputs[row + k] * error[k];
-        for (let k = 0; k < d; k++) gradient[k] += slope * inputs[row + k];
-      }
-      let u = end[0], v = end[1];
-      for (let k = 0; k < d; k++) {
-        error[k] -= rates[t] * RULES[rule](gradient[k] / batch, old[k], this.run, t + 1);
-        u += axes[k] * error[k];
-        v += axes[d + k] * error[k];
-      }
-      path.push([u, v]);
-    }
-    return path;
+    const before = [...this.data.target, ...this.data.places.find(place => place.name === "start").at];
+    return followed(this.run, this.toSpot(start), [...target, ...start].map((value, k) => value - before[k]));
+  }
+
+  /** Of a long path as many points as can be told apart, the last among them. */
+  drawable(path) {
+    const last = path.length / 2 - 1, every = Math.ceil(last / MOST_DRAWN) || 1;
+    return Array.from({ length: Math.ceil(last / every) + 1 }, (_, k) => 2 * Math.min(k * every, last)).map(at => [path[at], path[at + 1]]);
   }
 
   toPlace([px, py]) {
@@ -241,7 +228,9 @@ class Handles {
 
   tell(name) {
     const label = this.nodes.get(name).getAttribute("aria-label"), big = typeScale(), spot = this.toPixel(this.at(name));
-    this.note.textContent = this.armed === name ? `Click where the ${label.toLowerCase()} should be` : `${label}: ${this.words(name)}`;
+    const many = value => value.toLocaleString("en-US"), { steps, of } = this.run ?? {};
+    const part = this.follows && steps < of ? `\nFirst ${many(steps)} of ${many(of)} steps` : "";
+    this.note.textContent = this.armed === name ? `Click where the ${label.toLowerCase()} should be` : `${label}: ${this.words(name)}${part}`;
     this.note.hidden = false;
     const left = spot[0] * big + 22 > this.chart.stage.clientWidth - this.note.offsetWidth ? spot[0] * big - 22 - this.note.offsetWidth : spot[0] * big + 22;
     this.note.style.translate = `${Math.max(0, left)}px ${Math.max(0, spot[1] * big - this.note.offsetHeight - 14)}px`;
@@ -249,7 +238,7 @@ class Handles {
 
   /** Put the handles where their places are drawn; out of sight what the visitor has zoomed away from. */
   arrange() {
-    this.chart.stage.classList.toggle("following", Boolean(this.moved && this.run && this.nodes.has("target")));
+    this.chart.stage.classList.toggle("following", this.follows);
     if (!this.data || !this.chart.width) return;
     const box = boxOf(this.chart.ready.cells[0]), big = typeScale();
     for (const [name, node] of this.nodes) {
@@ -266,18 +255,19 @@ class Handles {
 
   /** The run that would be, or the straight way from the start to the target, as long as no run has answered. */
   draw(context) {
-    if (!this.moved || !this.nodes.has(this.moved.name) || !this.nodes.has("target")) return;
+    if (!this.follows && !(this.moved && this.nodes.has(this.moved.name) && this.nodes.has("target"))) return;
     const cell = this.chart.ready.cells[0], box = boxOf(cell), ends = [this.at("start"), this.at("target")];
     const far = pixel => Math.max(-1e5, Math.min(1e5, pixel));  // outside, it is only rounding error to the painter
     context.save();
     context.beginPath(); context.rect(box.left, box.top, box.width, box.height); context.clip();
     context.beginPath();
-    if (this.run) {
+    if (this.follows) {
       const path = this.chart.source.figure.data.findLast(trace => trace.mode === "lines" && trace.opacity && !trace.line.dash);
+      const points = this.drawable(this.follow(...ends)).map(([u, v]) => [far(cell.x.toPixel(u)), far(cell.y.toPixel(v))]);
       context.strokeStyle = path?.line.color ?? getComputedStyle(this.chart.node).color;
-      context.lineWidth = 1.8;
       context.lineJoin = "round";
-      for (const [u, v] of this.follow(...ends)) context.lineTo(far(cell.x.toPixel(u)), far(cell.y.toPixel(v)));
+      context.lineWidth = points.length > MOST_BROAD ? 1 / pixelScale() : 1.8;
+      for (const point of points) context.lineTo(...point);
     } else {
       context.strokeStyle = getComputedStyle(this.chart.node).color;
       context.lineWidth = 1.5;
