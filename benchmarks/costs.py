@@ -65,7 +65,7 @@ def measure(rounds: int) -> dict[str, object]:
     ratios = {"all": found, f"above {1000 * SHORT:.0f} ms": [run for run in found if run[1] > SHORT]}
     worst = sorted(found, key=lambda run: abs(np.log(run[0] / run[1])))[-5:]
     return {"groups": {name: summary([predicted / measured for predicted, measured, _ in runs])
-                       for name, runs in ratios.items()},
+                       for name, runs in ratios.items() if runs},
             "worst": [{"ratio": predicted / measured, "seconds": measured, "run": run}
                       for predicted, measured, run in worst],
             "longest": max(measured for _, measured, _ in found)}

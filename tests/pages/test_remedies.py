@@ -109,7 +109,7 @@ def test_a_race_that_takes_too_long_says_what_to_lower():
 
 
 def test_a_lane_that_alone_takes_too_long_is_left_out():
-    app = opened(dimensions="32", batch_size="32", lanes=["center", "gauss_newton"], focus="gauss_newton")
+    app = opened(dimensions="64", batch_size="64", lanes=["center", "gauss_newton"], focus="gauss_newton")
     assert set(lanes(app)) == {"nothing", "center"} and "it would take about" in app.info[0].value
 
 

@@ -55,7 +55,7 @@ def test_impossible_points_are_counted_under_the_picture():
 @pytest.mark.parametrize("query, words", [
     ({"x_values": "1, x"}, "Batch size"), ({"x": "treatment"}, "same field"),
     ({"x_values": "1 to 256, 90 values"}, "1 to 50 values"),
-    ({"x": "data_seed", "x_values": "0 to 40, 41 values", "y": "target_angle", "steps": "20000"}, "largest that fits"),
+    ({"x": "data_seed", "x_values": "0 to 40, 41 values", "y": "target_angle", "steps": "100000"}, "largest that fits"),
     ({"x_values": "1", "y": "nothing", "steps": "100000", "dimensions": "1000", "seeds": "200", "samples": "2000"},
      "Even one point|largest that fits")])
 def test_what_cannot_be_run_is_a_sentence(query, words):
