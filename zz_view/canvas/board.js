@@ -2,6 +2,7 @@
 // the present step. What the visitor chose (step, zoom) survives a rerun of the page, which calls this again.
 const PLAY = "M8 5v14l11-7z", PAUSE = "M6 5h4v14H6zm8 0h4v14h-4z";
 const WHOLE_RUN = 12000;  // milliseconds that playing a long run takes
+const RING = 8;  // pixels that a mark reaches beyond its point: at the edge of a plot it is whole
 const TOP = 8;  // pixels above a plot, as in board.py: titles are text of the page, so that they wrap
 const BESIDES = 520;  // pixels of a window that a page needs above and below its planes, as in rooms.py
 const shared = (window.zigzagLab ??= { steps: new Map(), zooms: new Map(), boards: new Map(), drawn: 0, speed: 1 });
@@ -138,7 +139,7 @@ class Chart {
     const box = boxOf(cell), t = this.board.step;
     context.save();
     context.beginPath();
-    context.rect(box.left, box.top, box.width, box.height);
+    context.rect(box.left - RING, box.top - RING, box.width + 2 * RING, box.height + 2 * RING);
     context.clip();
     this.present = this.steps.map(mark => drawMark(context, mark, t, cell)).filter(Boolean);
     context.restore();
