@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.charts import open_page
 from zz_core import Experiment
-from zz_core.sweep import Grid, Store, run, table
+from zz_core.sweep import Grid, Store, run, running, table
 from zz_view import sweep_runs
 
 pytest.importorskip("distributed", reason="pip install -r requirements-cluster.txt")
@@ -133,6 +134,22 @@ def test_an_address_without_a_scheduler_is_a_sentence():
         nowhere = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     with pytest.raises(ValueError, match="must be the address of a Dask scheduler that answers"):
         list(run(GRID, nowhere))
+
+
+def test_a_result_that_was_under_way_when_the_connection_broke_is_a_row_too(cluster, monkeypatch):
+    """Dask's client then never says what has become of it."""
+    gather, fetched = Client._gather, count()
+
+    async def breaking(self, futures, *rest, **options):
+        if next(fetched) == 2:
+            self.scheduler_comm.comm.abort()
+            raise OSError("the connection is gone")
+        return await gather(self, futures, *rest, **options)
+
+    monkeypatch.setattr(Client, "_gather", breaking)
+    monkeypatch.setattr(running, "LOOK_SECONDS", 0.5)
+    found = list(run(Grid(Experiment(steps=3000), {"seed": list(range(16))}, 10), cluster[0]))
+    assert len(found) == 16 and sum("canceled" in result.error for result in found) >= 1
 
 
 def test_a_cluster_that_goes_away_leaves_rows_that_say_so(cluster, tmp_path):

@@ -1,6 +1,6 @@
 """Where the tasks of a sweep run: here, in threads, in processes of this machine, or on a Dask cluster."""
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,6 +17,7 @@ from zz_core.sweep.task import Result, Task, failed
 
 IN_PROCESS_SECONDS = 2.0  # below, starting processes would take longer than the work
 STRIKES = 2  # how often a task may be under way while a worker dies, before it gets a process of its own
+LOOK_SECONDS = 5.0  # between two looks at whether the pool is still there
 DOOMED = 5  # how many pools may break before a first task is done
 LOST = "the process that ran it was ended from outside, perhaps for its memory"
 CANCELLED = "it was canceled where it ran: someone stopped it, or the scheduler is gone"
@@ -88,19 +89,21 @@ def _results(tasks: list[tuple[float, Task]], executor: Executor | str | None, w
         with ThreadPoolExecutor(workers or cores()) as pool:
             yield from _submitted(pool, todo, keep)
     elif isinstance(executor, str):
-        with _dask(executor) as pool:
-            yield from _submitted(pool, todo, keep)
+        with _dask(executor) as (pool, gone):
+            yield from _submitted(pool, todo, keep, gone=gone)
     else:
         yield from _submitted(executor, todo, keep)
 
 
-def _submitted(pool: Executor, todo: list[Task], keep: Keep, lost: type[Exception] | tuple = ()) -> Iterator[Result]:
-    """lost: what is raised where the pool has lost a task, rather than made a row with its message."""
+def _submitted(pool: Executor, todo: list[Task], keep: Keep, lost: type[Exception] | tuple = (),
+               gone: Callable[[], bool] = lambda: False) -> Iterator[Result]:
+    """lost: what is raised where the pool has lost a task, rather than made a row with its message; gone: whether the
+    pool has lost all of them, and does not say so."""
     futures: dict[Future, Task] = {}
     try:
         for task in todo:
             futures[pool.submit(work, task)] = task
-        for future in as_completed(list(futures)):
+        for future in _completed(futures, gone):
             result = _outcome(future, futures[future], lost)
             del futures[future]
             keep(result)
@@ -109,6 +112,20 @@ def _submitted(pool: Executor, todo: list[Task], keep: Keep, lost: type[Exceptio
         for future in futures:
             if not future.cancel() and future.done() and not future.cancelled() and future.exception() is None:
                 keep(future.result())
+
+
+def _completed(futures: Iterable[Future], gone: Callable[[], bool]) -> Iterator[Future]:
+    """As they are done; where the pool is gone, all that are left, as canceled."""
+    left = set(futures)
+    while left:
+        try:
+            for future in as_completed(left, LOOK_SECONDS):
+                left.discard(future)
+                yield future
+        except TimeoutError:
+            for future in left if gone() else ():
+                if future.cancel():
+                    future.set_running_or_notify_cancel()  # wakes who waits for it
 
 
 def _outcome(future: Future, task: Task, lost: type[Exception] | tuple) -> Result:
@@ -145,8 +162,10 @@ def _in_processes(todo: list[Task], workers: int, keep: Keep) -> Iterator[Result
 
 
 @contextmanager
-def _dask(address: str) -> Iterator[Executor]:
-    """The executor of a Dask cluster; its workers need this package, and should have one thread each."""
+def _dask(address: str) -> Iterator[tuple[Executor, Callable[[], bool]]]:
+    """The executor of a Dask cluster, and whether that is gone: a client that has lost its scheduler forgets all tasks,
+    but says nothing of those whose results were under way. Workers need this package, and should have one thread each.
+    """
     try:
         from distributed import Client
     except ImportError:
@@ -159,7 +178,7 @@ def _dask(address: str) -> Iterator[Executor]:
                          f"tcp://10.0.0.1:8786; {error}") from None
     with client:
         _check_workers(address, client.run(resolve_name, "zz_core:__version__", on_error="return"))
-        yield client.get_executor(pure=False)
+        yield client.get_executor(pure=False), lambda: not client.futures
 
 
 def _check_workers(address: str, versions: dict[str, object]) -> None:
