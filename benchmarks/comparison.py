@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.peers import PEERS, Trained
 from benchmarks.timing import interleaved
 from zz_core import Experiment, Run, simulate
+from zz_core.moments import kept_totals
 from zz_core.network import NetworkExperiment, NetworkRun, train, training
 from zz_core.stability import absolute_rate
 from zz_core.stepping import draw_batches, kept_draws
@@ -66,6 +67,7 @@ def forget() -> None:
     """Nothing is kept from the run before."""
     kept_draws.cache_clear()
     kept_task.cache_clear()
+    kept_totals.cache_clear()
 
 
 def run_of(task: Experiment | NetworkExperiment, replicates: int) -> Run | NetworkRun:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zz_core import Experiment, simulate
+from zz_core import Experiment, batching, simulate
 from zz_core.batching import (
     affordable_replicates,
     batch_at_step,
@@ -242,3 +242,15 @@ def test_fewer_replicates_where_time_or_memory_is_short():
     assert affordable_replicates(experiments, sizes, seconds=60, memory=0)[0] == 0
     replicates, seconds = affordable_replicates(experiments, sizes, seconds=0, memory=2**30)
     assert replicates == 0 and seconds > 0
+
+
+@pytest.mark.parametrize("by_loss", [False, True])
+@pytest.mark.parametrize("fields", [{}, {"bias": True}, {"treatment": "input_bias"}, {"learning_rate": 3.0},
+                                    {"inputs": "wine", "target": "labels", "dimensions": 3}], ids=str)
+def test_runs_that_are_measured_together_are_measured_as_alone(fields, by_loss):
+    base = Experiment(steps=60, **fields)
+    specs = [replace(base, batch_size=size, treatment=treatment) for treatment in {base.treatment, "center"}
+             for size in (1, 8, base.rows)]
+    runs = [simulate(spec, 1 if spec.full_batch else 3) for spec in specs]
+    for run, found in zip(runs, batching._all_measured(runs, by_loss), strict=True):
+        np.testing.assert_array_equal(found, batching._measured(run, by_loss))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zz_core import Experiment, simulate
-from zz_core.moments import joins, simulate_together
+from zz_core.moments import joins, kept_totals, simulate_together
 from zz_core.stepping import draw_batches
 from zz_core.treatments import TREATMENTS
 
@@ -73,3 +73,19 @@ def test_a_run_keeps_its_place_whatever_steps_beside_it():
     specs = [replace(SMALL, batch_size=size, seed=seed) for size, seed in [(4, 0), (4, 1), (40, 0), (2, 0)]]
     assert [run.experiment for run in simulate_together(specs, 2)] == specs
     assert simulate_together([], 2) == []
+
+
+def test_the_moments_of_the_batches_are_kept_while_the_rate_is_moved_and_give_the_same_runs():
+    kept_totals.cache_clear()
+    specs = [replace(SMALL, batch_size=size) for size in SIZES]
+    simulate_together(specs, 3)
+    moved = [replace(spec, learning_rate=0.11, schedule="cosine", rate_unit="absolute") for spec in specs]
+    for spec, run in zip(moved, simulate_together(moved, 3), strict=True):
+        assert_alike(run, simulate(spec, 3))
+    assert kept_totals.cache_info()[:2] == (1, 1)
+    simulate_together([replace(spec, noise=0.1) for spec in specs], 3)
+    simulate_together([replace(spec, seed=1) for spec in specs], 3)
+    simulate_together(specs, 2)
+    assert kept_totals.cache_info()[:2] == (1, 4)
+    with pytest.raises(ValueError, match="read-only"):
+        kept_totals(tuple(specs), 2)[0] = 0.0

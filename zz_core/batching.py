@@ -1,8 +1,8 @@
 """What averaging over a batch does: to gradients at fixed weights, and to whole runs, batch size by batch size."""
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import count, groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -222,7 +222,8 @@ def sweep_batch_sizes(experiments: Sequence[Experiment], batch_sizes: Sequence[i
     by_loss = by_loss or any(map(judged_by_loss, experiments))
     results = []
     for part in _parts(specs, replicates):
-        results += [np.broadcast_to(_measured(run, by_loss), (3, replicates)) for run in _runs(part, replicates)]
+        measured = _all_measured(_runs(part, replicates), by_loss)
+        results += [np.broadcast_to(found, (3, replicates)) for found in measured]
     return [BatchSweep(np.asarray(batch_sizes), *np.stack(results[k : k + len(batch_sizes)], axis=1), by_loss)
             for k in range(0, len(specs), len(batch_sizes))]
 
@@ -244,6 +245,17 @@ def _runs(specs: list[Experiment], replicates: int) -> Iterator[Run]:
     """Of the full batch one, since all its replicates are the same run."""
     drawn = iter(simulate_together([spec for spec in specs if not spec.full_batch], replicates))
     return (simulate(spec) if spec.full_batch else next(drawn) for spec in specs)
+
+
+def _all_measured(runs: Iterable[Run], by_loss: bool) -> Iterator[np.ndarray]:
+    """_measured of each. Runs of one task in a row are measured as if they were replicates of one: each alone would
+    spend its time on calls into NumPy."""
+    for _, group in groupby(runs, lambda run: (id(run.task), run.batches is None)):
+        alike = list(group)
+        joined = {name: np.concatenate(parts) for name in ("weights", "biases", "input_biases")
+                  if (parts := [getattr(run, name) for run in alike])[0] is not None}
+        ends = np.cumsum([len(run.weights) for run in alike])[:-1]
+        yield from np.split(_measured(replace(alike[0], **joined), by_loss), ends, axis=1)
 
 
 def _measured(run: Run, by_loss: bool) -> np.ndarray:

@@ -5,12 +5,14 @@ e = w - w*: P² numbers instead of B samples. They are added up for all steps be
 all replicates of all batch sizes and twins, each of which alone would spend its time on calls into NumPy.
 """
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
-from zz_core.experiment import Experiment
+from zz_core.experiment import DEFAULTS, Experiment
 from zz_core.losses import LOSSES
-from zz_core.neuron import Linear, build_neuron
+from zz_core.neuron import build_neuron
 from zz_core.schedules import SCHEDULES
 from zz_core.simulation import Run, simulate, split_parameters
 from zz_core.stability import absolute_rate
@@ -20,6 +22,8 @@ from zz_core.treatments import TREATMENTS
 
 MOST_PARAMETERS = 4  # with more, adding up the moments takes longer than stepping
 BLOCK_VALUES = 2**17  # samples added up at once: about what the second-level cache holds
+KEPT_VALUES, KEPT_TOTALS = 2**19, 8  # sums of at most 4 MiB, so many of them
+RATES = {name: DEFAULTS[name] for name in ("learning_rate", "rate_unit", "schedule")}
 
 
 def joins(experiment: Experiment) -> bool:
@@ -51,16 +55,18 @@ def simulate_together(experiments: Sequence[Experiment], replicates: int) -> lis
 
 def _run(pairs: list[tuple[Experiment, Task]], replicates: int) -> list[Run]:
     """The runs of experiments that share their draws."""
-    largest = max((spec for spec, _ in pairs), key=lambda spec: spec.batch_size)
-    stream = draw_batches(largest, largest.rows, replicates).reshape(replicates, -1)
+    specs, optima = tuple(spec for spec, _ in pairs), [task.solution for _, task in pairs]
+    stream = _stream(specs, replicates)
     rates = [absolute_rate(spec, task) for spec, task in pairs]
     neurons = [build_neuron(spec, task) for spec, task in pairs]
-    optima = [task.solution for _, task in pairs]
     starts = [start_parameters(spec, neuron, 1, float)[0] for (spec, _), neuron in zip(pairs, neurons, strict=True)]
-    totals = _totals(pairs, neurons, optima, stream)
-    for total, rate, (spec, _) in zip(totals, rates, pairs, strict=True):
-        total *= rate / spec.batch_size * SCHEDULES[spec.schedule](spec.steps)
-    errors = _iterate(totals, np.subtract(starts, optima))
+    scales = [rate / spec.batch_size * SCHEDULES[spec.schedule](spec.steps)
+              for rate, spec in zip(rates, specs, strict=True)]
+    size = neurons[0].size
+    values = len(pairs) * size * (size + 3) // 2 * replicates * specs[0].steps
+    totals = kept_totals if values <= KEPT_VALUES else kept_totals.__wrapped__
+    totals = totals(tuple(replace(spec, **RATES) for spec in specs), replicates)
+    errors = _iterate(totals * np.array(scales)[:, None, None], np.subtract(starts, optima))
     runs = []
     for (spec, task), rate, neuron, start, optimum, error in zip(pairs, rates, neurons, starts, optima, errors,
                                                                  strict=True):
@@ -76,30 +82,40 @@ def _run(pairs: list[tuple[Experiment, Task]], replicates: int) -> list[Run]:
     return runs
 
 
-def _totals(pairs: list[tuple[Experiment, Task]], neurons: list[Linear], optima: list[np.ndarray],
-            stream: np.ndarray) -> np.ndarray:
-    """Sums over each batch of x_i x_j (i <= j), then of x_i (y - x.w*), (K, P (P + 3) / 2, R, T) of K experiments whose
-    samples are the first of stream (R, at least T B)."""
-    replicates, steps, size = len(stream), pairs[0][0].steps, neurons[0].size
-    totals, ones = np.empty((len(pairs), size * (size + 3) // 2, replicates, steps)), np.ones(stream.shape[1])
+def _stream(specs: Sequence[Experiment], replicates: int) -> np.ndarray:
+    """The samples (R, at least T B) that each of these takes the first of."""
+    largest = max(specs, key=lambda spec: spec.batch_size)
+    return draw_batches(largest, largest.rows, replicates).reshape(replicates, -1)
+
+
+@lru_cache(maxsize=KEPT_TOTALS)
+def kept_totals(specs: tuple[Experiment, ...], replicates: int) -> np.ndarray:
+    """Sums over each batch of x_i x_j (i <= j), then of x_i (y - x.w*), (K, P (P + 3) / 2, R, T) of K experiments that
+    share their draws; read-only. They do not depend on the learning rate: small ones are kept while it is moved."""
+    stream, steps = _stream(specs, replicates), specs[0].steps
+    tasks = [build_task(spec) for spec in specs]
+    neurons = [build_neuron(spec, task) for spec, task in zip(specs, tasks, strict=True)]
+    size = neurons[0].size
+    totals, ones = np.empty((len(specs), size * (size + 3) // 2, replicates, steps)), np.ones(stream.shape[1])
     twins: dict[int, list[int]] = {}
-    for k, (_, task) in enumerate(pairs):
+    for k, task in enumerate(tasks):
         twins.setdefault(id(task), []).append(k)
     block = max(1, BLOCK_VALUES // stream.shape[1])
     for start in range(0, replicates, block):
         part = slice(start, start + block)
         drawn = stream[part].astype(np.intp)
         for members in twins.values():
-            x, (_, task) = neurons[members[0]].rows, pairs[members[0]]
+            x, task = neurons[members[0]].rows, tasks[members[0]]
             i, j = np.triu_indices(size)
-            residuals = task.targets - x @ optima[members[0]]
+            residuals = task.targets - x @ task.solution
             products = np.concatenate([x.T[i] * x.T[j], x.T * residuals])
             for c, product in enumerate(products):
                 taken = np.take(product, drawn, mode="clip")
                 for k in members:
-                    batch = pairs[k][0].batch_size
+                    batch = specs[k].batch_size
                     batches = taken[:, : steps * batch].reshape(len(drawn), steps, batch)
                     np.matmul(batches, ones[:batch], out=totals[k, c, part])
+    totals.setflags(write=False)
     return totals
 
 
