@@ -7,7 +7,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 HELD_SECONDS = 0.06  # longer than most scripts of these pages, shorter than what a visitor sees as a delay
 HELD_BYTES = 2**20
-SHORT = 256  # bytes; what ends a script is shorter
+SHORT = 256  # bytes; what tells of a script's start and end is shorter
 
 
 class Together:
@@ -42,7 +42,7 @@ class _Held:
         async with self._sending:
             self._held.append(message)
             self._size += len(content := message.get("bytes") or b"")
-            if not content or self._size > HELD_BYTES or ends(content):
+            if not content or self._size > HELD_BYTES or starts_or_ends(content):
                 await self._flush()
             elif self._due is None or self._due.done():
                 self._due = asyncio.create_task(self._later())
@@ -63,11 +63,7 @@ class _Held:
             self._due.cancel()
 
 
-def ends(content: bytes) -> bool:
-    """Whether a script has ended with this message."""
-    if len(content) > SHORT:
-        return False
-    message = ForwardMsg.FromString(content)
-    kind = message.WhichOneof("type")
-    return kind == "script_finished" or kind == "session_status_changed" and not (
-        message.session_status_changed.script_is_running)
+def starts_or_ends(content: bytes) -> bool:
+    """Whether a script has started or ended with this message. The browser deals with the start while the script runs."""
+    return len(content) <= SHORT and ForwardMsg.FromString(content).WhichOneof("type") in (
+        "session_status_changed", "script_finished")
