@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, CDPSession, Playwright
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 60  # seconds for one drawing
+SILENT = 150  # milliseconds without a message: the server has told all
 CHARTS = "[...document.querySelectorAll('.js-plotly-plot')]"
 PLOTTED = f"{CHARTS}.every(chart => chart._fullLayout && chart.querySelector('.main-svg'))"
 IDLE = """document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]')"""
@@ -25,25 +26,23 @@ REMEMBER = f"""() => {{
     window.zzBoards = window.zigzagLab?.drawn ?? 0
 }}"""
 # Milliseconds from the key press, or from letting go of the mouse, until as much has changed as `wanted` says, the
-# script has ended, and it was painted; where nothing is drawn anew, until the script has run
+# script has ended, and it was painted; where nothing is drawn anew, until the server has told all
 WATCH = f"""wanted => {{
     ({REMEMBER})()
     const words = () => document.querySelector('[data-testid="stMain"] [data-testid="stMarkdown"]')?.innerText
-    const text = words()
-    let ran = false
-    new MutationObserver(() => ran = true).observe(document.querySelector('[data-testid="stApp"]'),
-                                                   {{ attributeFilter: ['data-test-script-state'] }})
+    const text = words(), nothing = wanted && !wanted.boards && !wanted.charts
+    window.zzHeard = null
     const changed = () => {{
         if (!wanted) return words() !== text
+        if (nothing) return window.zzHeard && performance.now() - window.zzHeard > {SILENT}
         const found = ({CHANGED})()
-        if (!wanted.boards && !wanted.charts) return ran
         return found.boards >= wanted.boards && found.charts >= wanted.charts && {PLOTTED}
     }}
     const done = () => changed() && {IDLE}
     window.zzTook = new Promise(resolve => {{
         const began = () => {{
             const start = performance.now()
-            const painted = () => resolve(performance.now() - start)
+            const painted = () => resolve((nothing ? window.zzHeard : performance.now()) - start)
             const look = () => requestAnimationFrame(done() ? painted : look)
             look()
         }}
@@ -53,6 +52,12 @@ WATCH = f"""wanted => {{
 }}"""
 # In a new document: milliseconds from the request to the painted page with its controls, and how far things jumped
 ARRIVE = f"""
+    window.WebSocket = class extends WebSocket {{
+        constructor(...given) {{
+            super(...given)
+            this.addEventListener('message', () => {{ window.zzHeard = performance.now() }})
+        }}
+    }}
     window.zzShift = 0
     new PerformanceObserver(list => list.getEntries().forEach(entry => {{
         if (!entry.hadRecentInput) window.zzShift += entry.value

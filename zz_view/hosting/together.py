@@ -64,6 +64,6 @@ class _Held:
 
 
 def starts_or_ends(content: bytes) -> bool:
-    """Whether a script has started or ended with this message. The browser deals with the start while the script runs."""
+    """Whether a script starts or ends with this message. The browser deals with the start while the script runs."""
     return len(content) <= SHORT and ForwardMsg.FromString(content).WhichOneof("type") in (
         "session_status_changed", "script_finished")
