@@ -1,7 +1,6 @@
 """How the cost of a step grows with the steps T, the replicates R, the dimensions D, the batch B and the data N."""
 from dataclasses import dataclass, replace
 from functools import partial
-from statistics import median
 
 from benchmarks.comparison import figure, run_of
 from benchmarks.comparisons import NETWORK
@@ -78,9 +77,9 @@ def grown(series: Series, rounds: int) -> dict[str, object]:
     taken = in_turn(works, rounds)
     costs = []
     for value, (first, *longer) in lengths.items():
-        times = taken[value, first]
-        costs.append(median(times) / first if not longer else
-                     median(b - a for a, b in zip(times, taken[value, longer[0]], strict=True)) / (longer[0] - first))
+        # of the least: in the difference of two runs, what disturbs either would count as steps
+        least = min(taken[value, first])
+        costs.append(least / first if not longer else (min(taken[value, longer[0]]) - least) / (longer[0] - first))
     unit = [cost / value if series.each else cost for cost, value in zip(costs, series.values, strict=True)]
     return {"series": series.name, "values": series.values, "step_seconds": costs, "growth": unit[-1] / unit[0],
             "each": series.each, "wanted": series.wanted}
