@@ -31,7 +31,6 @@ WATCH = f"""wanted => {{
     ({REMEMBER})()
     const words = () => document.querySelector('[data-testid="stMain"] [data-testid="stMarkdown"]')?.innerText
     const text = words(), nothing = wanted && !wanted.boards && !wanted.charts
-    window.zzHeard = null
     const changed = () => {{
         if (!wanted) return words() !== text
         if (nothing) return window.zzHeard && performance.now() - window.zzHeard > {SILENT}
@@ -42,6 +41,7 @@ WATCH = f"""wanted => {{
     window.zzTook = new Promise(resolve => {{
         const began = () => {{
             const start = performance.now()
+            window.zzHeard = null
             const painted = () => resolve((nothing ? window.zzHeard : performance.now()) - start)
             const look = () => requestAnimationFrame(done() ? painted : look)
             look()

@@ -250,12 +250,12 @@ def _runs(specs: list[Experiment], replicates: int) -> Iterator[Run]:
 def _all_measured(runs: Iterable[Run], by_loss: bool) -> Iterator[np.ndarray]:
     """_measured of each. Runs of one task in a row are measured as if they were replicates of one: each alone would
     spend its time on calls into NumPy."""
-    for _, group in groupby(runs, lambda run: (id(run.task), run.batches is None)):
-        alike = list(group)
-        joined = {name: np.concatenate(parts) for name in ("weights", "biases", "input_biases")
-                  if (parts := [getattr(run, name) for run in alike])[0] is not None}
+    for _, group in groupby(runs, lambda run: (id(run.task), run.batches is None, run.weights.shape[1:])):
+        first, *others = alike = list(group)
+        joined = {name: np.concatenate([getattr(run, name) for run in alike]) for name in
+                  ("weights", "biases", "input_biases") if others and getattr(first, name) is not None}
         ends = np.cumsum([len(run.weights) for run in alike])[:-1]
-        yield from np.split(_measured(replace(alike[0], **joined), by_loss), ends, axis=1)
+        yield from np.split(_measured(replace(first, **joined), by_loss), ends, axis=1)
 
 
 def _measured(run: Run, by_loss: bool) -> np.ndarray:

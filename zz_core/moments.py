@@ -17,6 +17,7 @@ from zz_core.schedules import SCHEDULES
 from zz_core.simulation import Run, simulate, split_parameters
 from zz_core.stability import absolute_rate
 from zz_core.stepping import draw_batches, fill_after, mark_diverged, start_parameters
+from zz_core.task import KEPT_VALUES as TASK_VALUES
 from zz_core.task import Task, build_task
 from zz_core.treatments import TREATMENTS
 
@@ -62,11 +63,14 @@ def _run(pairs: list[tuple[Experiment, Task]], replicates: int) -> list[Run]:
     starts = [start_parameters(spec, neuron, 1, float)[0] for (spec, _), neuron in zip(pairs, neurons, strict=True)]
     scales = [rate / spec.batch_size * SCHEDULES[spec.schedule](spec.steps)
               for rate, spec in zip(rates, specs, strict=True)]
-    size = neurons[0].size
-    values = len(pairs) * size * (size + 3) // 2 * replicates * specs[0].steps
-    totals = kept_totals if values <= KEPT_VALUES else kept_totals.__wrapped__
-    totals = totals(tuple(replace(spec, **RATES) for spec in specs), replicates)
-    errors = _iterate(totals * np.array(scales)[:, None, None], np.subtract(starts, optima))
+    size, scales = neurons[0].size, np.array(scales)[:, None, None]
+    if (len(pairs) * size * (size + 3) // 2 * replicates * specs[0].steps <= KEPT_VALUES
+            and all(spec.rows * spec.dimensions <= TASK_VALUES for spec in specs)):
+        totals = kept_totals(tuple(replace(spec, **RATES) for spec in specs), replicates) * scales
+    else:
+        totals = _totals(specs, [task for _, task in pairs], stream)
+        totals *= scales
+    errors = _iterate(totals, np.subtract(starts, optima))
     runs = []
     for (spec, task), rate, neuron, start, optimum, error in zip(pairs, rates, neurons, starts, optima, errors,
                                                                  strict=True):
@@ -90,12 +94,17 @@ def _stream(specs: Sequence[Experiment], replicates: int) -> np.ndarray:
 
 @lru_cache(maxsize=KEPT_TOTALS)
 def kept_totals(specs: tuple[Experiment, ...], replicates: int) -> np.ndarray:
-    """Sums over each batch of x_i x_j (i <= j), then of x_i (y - x.w*), (K, P (P + 3) / 2, R, T) of K experiments that
-    share their draws; read-only. They do not depend on the learning rate: small ones are kept while it is moved."""
-    stream, steps = _stream(specs, replicates), specs[0].steps
-    tasks = [build_task(spec) for spec in specs]
+    """_totals, read-only: they do not depend on the learning rate, and small ones are kept while it is moved."""
+    totals = _totals(specs, [build_task(spec) for spec in specs], _stream(specs, replicates))
+    totals.setflags(write=False)
+    return totals
+
+
+def _totals(specs: Sequence[Experiment], tasks: Sequence[Task], stream: np.ndarray) -> np.ndarray:
+    """Sums over each batch of x_i x_j (i <= j), then of x_i (y - x.w*), (K, P (P + 3) / 2, R, T) of K experiments whose
+    samples are the first of stream (R, at least T B)."""
     neurons = [build_neuron(spec, task) for spec, task in zip(specs, tasks, strict=True)]
-    size = neurons[0].size
+    replicates, steps, size = len(stream), specs[0].steps, neurons[0].size
     totals, ones = np.empty((len(specs), size * (size + 3) // 2, replicates, steps)), np.ones(stream.shape[1])
     twins: dict[int, list[int]] = {}
     for k, task in enumerate(tasks):
@@ -115,7 +124,6 @@ def kept_totals(specs: tuple[Experiment, ...], replicates: int) -> np.ndarray:
                     batch = specs[k].batch_size
                     batches = taken[:, : steps * batch].reshape(len(drawn), steps, batch)
                     np.matmul(batches, ones[:batch], out=totals[k, c, part])
-    totals.setflags(write=False)
     return totals
 
 

@@ -19,6 +19,7 @@ from zz_core.task import RANK, Task, across, recenters, teacher_logits
 from zz_core.treatments import TREATMENTS, normalize_batch
 from zz_view.board import exactly, packed
 
+MOST_READ = 2**20  # numbers of the data, from which all this is computed at every rerun
 MOST_SENT, MOST_EXACT = 2**14, 2**12  # numbers of the samples, and how many of them with all their digits
 MOST_DRAWN = 2**15  # bytes that say which samples are drawn when
 MOST_TIME = 5e6  # nanoseconds of stepping a run in the browser: there may be two planes, and they are painted, too
@@ -60,7 +61,12 @@ def recursion(run: Run, plane: Plane, frame: np.ndarray, base: Run) -> dict | No
 
     frame: see zz_view.handles; base: the run itself, or the one of which it is with other inputs (geometry.moved_data).
     """
-    spec, neuron = run.experiment, build_neuron(run.experiment, run.task)
+    spec, (count, dimensions) = run.experiment, run.inputs.shape
+    condensed = LOSSES[spec.loss].quadratic and run.batches is None
+    fewest = 1 if run.batches is not None else min(count, dimensions + 1) if condensed else count
+    if run.inputs.size > MOST_READ or fewest * dimensions > MOST_SENT:
+        return None
+    neuron = build_neuron(spec, run.task)
     starts = np.linalg.inv(frame).T @ plane.axes  # (2, D) the weights of a step of the start along the mean and across
     made, ones = _targets(run, base, starts), [np.ones(len(run.targets))] * (neuron.size > neuron.dimensions)
     inputs = run.inputs if run.batches is not None else neuron.gather(None)[:, : neuron.dimensions]
@@ -70,7 +76,7 @@ def recursion(run: Run, plane: Plane, frame: np.ndarray, base: Run) -> dict | No
     if run.batches is not None:
         samples = _drawn(run, rows, steps)
         steps = 0 if samples is None else len(samples.draws)
-    elif LOSSES[spec.loss].quadratic:
+    elif condensed:
         samples = Samples(rows := _condensed(rows), None, len(rows))
         steps = min(spec.steps, int(MOST_TIME / step_time(spec, len(rows), neuron.size)))
     else:

@@ -3,7 +3,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -124,8 +124,9 @@ def _completed(futures: Iterable[Future], gone: Callable[[], bool]) -> Iterator[
                 yield future
         except TimeoutError:
             for future in left if gone() else ():
-                if future.cancel():
-                    future.set_running_or_notify_cancel()  # wakes who waits for it
+                if not future.done() and future.cancel():
+                    with suppress(RuntimeError):  # the pool has just done so itself
+                        future.set_running_or_notify_cancel()  # wakes who waits for it
 
 
 def _outcome(future: Future, task: Task, lost: type[Exception] | tuple) -> Result:

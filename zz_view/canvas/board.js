@@ -96,8 +96,8 @@ class Chart {
 
   draw() {
     const width = (this.room ?? 0) / typeScale();
-    if (!width || !this.ready) return;  // not on the screen yet: the observer calls again
     this.width = width;
+    if (!width || !this.ready) return;  // not on the screen: the observer calls again
     const dpr = pixelScale(), { margin } = this;
     const equal = this.ready.cells.some(cell => cell.y.scaleanchor);
     const most = this.board.planes ? Math.max(this.height, window.innerHeight / typeScale() - BESIDES) : this.height;
@@ -405,13 +405,11 @@ class Board {
 
 /** Do something with a board; where that fails, it says so: Streamlit would show the visitor a stack trace. */
 function attempt(board, act) {
-  const failed = board.root.querySelector(".failed");
   try {
     act();
-    failed.hidden = true;
   } catch (error) {
     console.error(error);
-    failed.hidden = false;
+    board.root.querySelector(".failed").hidden = false;
   }
 }
 
@@ -421,13 +419,16 @@ const waiting = new Set();  // boards that are to be drawn
  *  10 ms after each change: here all ask before any is drawn, so that it does so once. */
 function drawSoon(board) {
   if (!waiting.size) queueMicrotask(() => {
-    const boards = [...waiting], charts = boards.flatMap(each => [...each.charts.values()]);
+    const boards = [...waiting];
     waiting.clear();
-    for (const chart of charts) chart.head();
+    for (const each of boards) attempt(each, () => each.charts.forEach(chart => chart.head()));
     const rooms = boards.map(each => each.area.clientWidth);
     boards.forEach((each, k) => each.share(rooms[k]));
-    for (const chart of charts) chart.measure();
-    for (const each of boards) attempt(each, () => each.draw());
+    for (const each of boards) each.charts.forEach(chart => chart.measure());
+    for (const each of boards) {
+      attempt(each, () => each.draw());
+      each.root.getRootNode().host.dataset.drawn = "";  // its room need not be kept any longer (zz_view/rooms.py)
+    }
   });
   waiting.add(board);
 }
@@ -443,11 +444,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   board.bytes = data;
   if (again) return () => board.remove();
   board.pause();
-  attempt(board, () => {
-    board.update(JSON.parse(new TextDecoder().decode(data)));
-    drawSoon(board);
-  });
-  root.getRootNode().host.dataset.drawn = "";  // its room need not be kept any longer (zz_view/rooms.py)
+  root.querySelector(".failed").hidden = true;
+  attempt(board, () => board.update(JSON.parse(new TextDecoder().decode(data))));
+  drawSoon(board);
   setTimeout(() => document.getElementById("zz-rooms")?.remove(), 3000);
   return () => board.remove();
 }
