@@ -23,7 +23,7 @@ from zz_core.treatments import TREATMENTS
 
 MOST_PARAMETERS = 4  # with more, adding up the moments takes longer than stepping
 BLOCK_VALUES = 2**17  # samples added up at once: about what the second-level cache holds
-KEPT_VALUES, KEPT_TOTALS = 2**19, 8  # sums of at most 4 MiB, so many of them
+KEPT_VALUES, KEPT_TOTALS = 2**19, 2  # sums of at most 4 MiB, of the two visitors who have moved something last
 RATES = {name: DEFAULTS[name] for name in ("learning_rate", "rate_unit", "schedule")}
 
 
