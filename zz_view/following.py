@@ -71,16 +71,15 @@ def recursion(run: Run, plane: Plane, frame: np.ndarray, base: Run) -> dict | No
     made, ones = _targets(run, base, starts), [np.ones(len(run.targets))] * (neuron.size > neuron.dimensions)
     inputs = run.inputs if run.batches is not None else neuron.gather(None)[:, : neuron.dimensions]
     rows = np.column_stack([inputs, *ones, made.slopes, made.logits])
+    if condensed:
+        rows = _condensed(rows)
     size = len(rows) if run.batches is None else spec.batch_size
     steps = min(spec.steps, int(MOST_TIME / step_time(spec, size, neuron.size)))
-    if run.batches is not None:
+    if run.batches is None:
+        samples = Samples(rows, None, size)
+    else:
         samples = _drawn(run, rows, steps)
         steps = 0 if samples is None else len(samples.draws)
-    elif condensed:
-        samples = Samples(rows := _condensed(rows), None, len(rows))
-        steps = min(spec.steps, int(MOST_TIME / step_time(spec, len(rows), neuron.size)))
-    else:
-        samples = Samples(rows, None, size)
     if steps < min(spec.steps, FEWEST) or samples.rows.size > MOST_SENT:
         return None
     width, send = inputs.shape[1] + len(ones), exactly if samples.rows.size <= MOST_EXACT else packed
