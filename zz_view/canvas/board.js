@@ -245,9 +245,12 @@ function drawMark(context, mark, t, cell) {
   if (!Number.isFinite(px) || !Number.isFinite(py)) return null;
   context.fillStyle = context.strokeStyle = color;
   if (kind === "outline") {
+    const { left, top, width, height } = boxOf(cell);
+    context.save();
+    context.beginPath(); context.rect(left, top, width, height); context.clip();  // an area ends where the plot does
     context.globalAlpha = 0.3;
     polygon(context, Array.from(dx, (d, k) => [xaxis.toPixel(x[t] + d), yaxis.toPixel(y[t] + dy[k])]));
-    context.globalAlpha = 1;
+    context.restore();
   } else if (kind === "arrow") {
     const to = [xaxis.toPixel(x[t] + dx[t]), yaxis.toPixel(y[t] + dy[t])];
     if (!Number.isFinite(to[0]) || !Number.isFinite(to[1])) return null;
