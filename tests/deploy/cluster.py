@@ -22,6 +22,7 @@ from tests.deploy.visitor import get
 from tests.servers import ROOT, START_SECONDS, Server, free_ports
 
 DEPLOY = ROOT / "deploy"
+HEALTH = "/_stcore/health 200"  # as nginx logs it
 SECRET = "a-secret-that-all-replicas-share-in-these-tests"
 PART_OF_A_REPLICA = re.compile(r"^(?:upstream replica_(850\d) \{.*?^\}\n|[^\n]*\b(850\d)\b[^\n]*\n)",
                                re.MULTILINE | re.DOTALL)  # of replicas.conf: a block, or a line of the others
@@ -66,14 +67,15 @@ class Cluster:
         subprocess.run([*self.nginx, "-s", "reload"], check=True, capture_output=True)
 
     def wait_until_asked(self, *replicas: Replica) -> None:
-        """nginx leaves a replica that did not answer alone for a moment. Until one of these is asked again."""
-        ports, deadline = {str(replica.port) for replica in replicas}, time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if get(self.host, "/_stcore/health")[0] == 200:
-                if self.logged("/_stcore/health 200")[-1].split()[-1] in ports:
-                    return
-            time.sleep(0.1)
-        raise RuntimeError(f"nginx asks none of {ports}")
+        """nginx leaves a replica that did not answer alone for a moment. Until each of these is asked again."""
+        missing, deadline = {str(replica.port) for replica in replicas}, time.monotonic() + START_SECONDS
+        known = len(self.logged(HEALTH))
+        while missing and time.monotonic() < deadline:
+            get(self.host, "/_stcore/health")
+            time.sleep(0.05)  # the log has it a little after the answer
+            missing -= {line.split()[-1] for line in self.logged(HEALTH)[known:]}
+        if missing:
+            raise RuntimeError(f"nginx does not ask {missing}")
 
     def store(self) -> list[Path]:
         """The files that nginx keeps."""

@@ -9,7 +9,7 @@ from tests.deploy.cluster import Cluster, nginx_program, running
 
 
 @pytest.fixture(scope="package")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     try:
         nginx_program()
     except FileNotFoundError as error:
@@ -17,3 +17,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder: Path = tmp_path_factory.mktemp("cluster")
     with running(folder) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def cluster(started: Cluster) -> Cluster:
+    """As a test wants it: no visitor of a former one is left, so nginx asks one replica after the other."""
+    started.wait_until_asked(*started.replicas.values())
+    return started
