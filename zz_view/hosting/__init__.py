@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from streamlit import config, runtime
 
 from zz_view import assets
-from zz_view.hosting import heavy, logs, meters
+from zz_view.hosting import heavy, logs, memory, meters
 from zz_view.hosting.headers import SecurityHeaders
 from zz_view.hosting.settings import whole
 from zz_view.hosting.together import Together
@@ -28,6 +28,7 @@ LOG = logging.getLogger("zigzag")
 def options() -> dict[str, object]:
     """Keyword arguments of st.App; ValueError where a setting of the host makes no sense."""
     logs.set_up()
+    memory.use_one_heap()
     heavy.check_settings()
     whole("ZIGZAG_UPLOADS_MIB", 256, 50, 1_000_000)
     return {"routes": [assets.route()], "lifespan": _lifespan, "on_script_error": failed,
@@ -64,6 +65,7 @@ async def _tidy() -> None:
             lost.session.shutdown()  # not left to the garbage collector, from which the first session is frozen
             del lost
         gc.collect()  # sessions are rings of references; Streamlit's own after each run is off, see config.toml
+        memory.give_back()
 
 
 def failed(error: Exception) -> bool:
