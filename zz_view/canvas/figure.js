@@ -7,7 +7,7 @@ const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴",
 
 /** An array of a figure: as it is, or packed in base64 as Plotly does with NumPy's. */
 function unpacked(values) {
-  if (!values?.bdata) return values;
+  if (values?.bdata === undefined) return values;  // "" is an array without values
   const flat = new ARRAYS[values.dtype](bytesOf(values.bdata).buffer);
   const shape = String(values.shape ?? "").split(",").map(Number);
   if (shape.length < 2) return flat;
@@ -41,7 +41,7 @@ function formatted(value, format = "") {
 }
 
 function shortest(size, digits) {
-  const text = size !== 0 && (size < 1e-4 || size >= 10 ** Math.max(digits, 5)) ? size.toExponential(digits - 1) : String(Number(size.toPrecision(digits)));
+  const text = size !== 0 && (size < 1e-4 || size >= 10 ** Math.max(digits, 5)) ? Number(size.toPrecision(digits)).toExponential() : String(Number(size.toPrecision(digits)));
   return text.replace("-", MINUS);
 }
 

@@ -38,11 +38,15 @@ class PlanePicture(NamedTuple):
 
 
 def window_around(*point_sets: np.ndarray) -> Window:
-    """A square window that holds all points (..., 2), with a margin; what is not finite is left out."""
+    """A square window that holds all points (..., 2), with a margin; what is not finite is left out.
+
+    Where all are one point there is room around it, to drag the start and the target apart again.
+    """
     points = np.concatenate([np.asarray(p, float).reshape(-1, 2) for p in point_sets])
     points = points[np.isfinite(points).all(axis=-1)]
     low, high = points.min(axis=0), points.max(axis=0)
-    half = max(0.64 * (high - low).max(), 1e-6)
+    extent = (high - low).max()
+    half = max(0.64 * extent, 1e-6) if extent else 1.0
     center = (low + high) / 2
     return Window(*(tuple(float(v) for v in (c - half, c + half)) for c in center))
 
