@@ -77,10 +77,13 @@ def _raised(targets: np.ndarray, offset: float, quadratic: bool) -> np.ndarray:
 def simulate_moved(experiment: Experiment, task: Task, shift: float, flip: bool = False) -> Run:
     """Train on `moved_data`. The run keeps the task's mean direction, which the moved mean may have turned round."""
     spec, data = moved_data(experiment, task, shift, flip)
-    start = task.start * np.where(np.arange(len(task.start)) == 0, -1.0, 1.0) if flip else task.start
-    run = simulate(spec, data=data, start=start)
-    direction = task.direction * np.where(np.arange(len(task.direction)) == 0, -1.0, 1.0) if flip else task.direction
-    return replace(run, task=run.task._replace(direction=direction))
+    mirror = np.where(np.arange(len(task.start)) == 0, -1.0, 1.0) if flip else np.ones(len(task.start))
+    run = simulate(spec, data=data, start=task.start * mirror)
+    told = {"direction": task.direction * mirror}
+    if run.optimum is None and task.optimum is not None and not shift:
+        # a teacher's, which the data alone do not tell
+        told |= {"optimum": task.optimum * mirror, "optimum_bias": task.optimum_bias}
+    return replace(run, task=run.task._replace(**told))
 
 
 class Curvature(NamedTuple):
