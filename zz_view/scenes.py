@@ -19,6 +19,7 @@ from zz_view.batch_views import draw_batches
 from zz_view.board import Chart, board, outline
 from zz_view.figures.spectrum import spectrum_figure
 from zz_view.figures.trajectories import loss_figure, plane_figure
+from zz_view.geometry_words import size
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
 from zz_view.predict import Question, predict
 from zz_view.questions import changes_of_sign
@@ -141,7 +142,7 @@ def _valley(told: Story) -> Question:
     spectra = [eigenvalues(run.experiment, run.task) for run in told.runs[:2]]
     expected = {name: found for name, run in zip(names, told.runs[:2], strict=True)
                 if (found := expected_spectrum(run.experiment, run.task)) is not None}
-    shape = " ".join(["κ =", ", ".join(f"{page.two_digits(condition(values))} {name}"
+    shape = " ".join(["κ =", ", ".join(f"{size(condition(values))} {name}"
                                        for name, values in zip(names, spectra, strict=True))])
     figure = spectrum_figure(dict(zip(names, spectra, strict=True)), expected, dict(zip(names, (RAW, CENTERED),
                              strict=True)), f"The shape of the valley: {shape}")
