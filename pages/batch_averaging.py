@@ -2,12 +2,13 @@
 from contextlib import nullcontext
 from dataclasses import replace
 
+import numpy as np
 import streamlit as st
 
 from zz_core import batching
 from zz_core.experiment import log2_options
 from zz_view import controls, page, questions, runs, share
-from zz_view.batch_views import draw_batches, draw_shares, draw_sweeps, ends, is_swept, swept, times
+from zz_view.batch_views import change, draw_batches, draw_shares, draw_sweeps, ends, is_swept, swept, times
 from zz_view.figures.batch_averaging import sweep_title
 from zz_view.hosting import heavy
 from zz_view.predict import predict
@@ -30,11 +31,14 @@ with (heavy.slot_if(long, "Training at all batch sizes", seconds),
     sweeps = dict(zip(names, swept(specs, sizes, replicates), strict=True))
 raw, twin = sweeps.values()
 verdict, span = sweep_title(sweeps), f"B = 1 → {rows}"
+walked = (f"{change(raw.path_ratio, times, 'goes', 'is')} the straight line" if np.isfinite(raw.path_ratio).any()
+          else "does not move")
 page.header("What does adding gradients over a batch mend, and what not?",
-            f"From one sample a step to all {rows}, the raw path goes {ends(raw.path_ratio, times, '**')} "
-            f"the straight line, its steps to 1 % {ends(raw.steps, page.count, '**')}; {names[1]}, the steps go "
-            f"{ends(twin.steps, page.count, '**')}. {verdict}.")
+            f"From one sample a step to all {rows}, the raw path {walked}, its steps to 1 % "
+            f"{change(raw.steps, page.count, 'go', 'are')}; {names[1]}, the steps "
+            f"{change(twin.steps, page.count, 'go', 'are')}. {verdict}.")
 runs.warn_of_divergence(pair)
+runs.note_lone_batch_norm(experiment)
 picture = page.coming("one_batch")
 page.numbers([
     page.Number(f"Updates with mixed signs, {span}", ends(raw.mixed_updates, page.percent),

@@ -140,6 +140,11 @@ def test_titles_say_what_the_numbers_say():
         "The zig-zag goes; zero-centered inputs are hardly faster")
     assert figures.sweep_title({"raw": lost, "zero-centered": lost}) == (
         "There is hardly a zig-zag to mend; no batch size brings a run to 1 %")
+    wild, kept = sweep((6.0, 7.0, 8.6), (40, 30, 24)), sweep((82.0, 20.0, 5.2), [np.inf] * 3)
+    assert figures.sweep_title({"raw": wild, "zero-centered": fast}).startswith("The zig-zag stays")
+    assert figures.sweep_title({"raw": kept, "zero-centered": lost}).startswith("The zig-zag shrinks")
+    still = sweep([np.nan] * 3, [0.0] * 3)
+    assert figures.sweep_title({"raw": still, "zero-centered": still}) == "No weight of the raw runs moves"
     assert "one way; their mean does not" in figures.arrows_title("raw", GRADIENTS, np.array([0.1, -0.1]))
     assert figures.arrows_title("raw", GRADIENTS, np.ones(2)) == (
         "Raw: 3 of 3 samples push both weights one way; so does their mean")

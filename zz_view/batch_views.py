@@ -8,6 +8,7 @@ import streamlit as st
 from zz_core import Experiment, Run, batching, prediction
 from zz_core.batching import BatchSweep, MixedShares
 from zz_core.measures import unanimous_by_chance
+from zz_core.optimizers import OPTIMIZERS
 from zz_core.planes import allowed_wedge, plane_of
 from zz_view import page
 from zz_view.board import Chart, board
@@ -49,14 +50,24 @@ def expected_shares(spec: Experiment, sizes: list[int]) -> tuple[dict[str, np.nd
             prediction.mixing_size(found["across"]) if "across" in found else None)
 
 
-def ends(values: np.ndarray, words=page.two_digits, mark: str = "") -> str:
+def ends(values: np.ndarray, words=page.two_digits) -> str:
     """The medians of values (K, R) at one sample a step and at the full batch, in words."""
+    first, last = _two_medians(values)
+    return words(last) if not np.isfinite([first, last]).any() and words(first) == words(last) else (
+        f"{words(first)} → {words(last)}")
+
+
+def _two_medians(values: np.ndarray) -> tuple[float, float]:
     first, last = (median([each for each in row if each == each] or [np.nan]) for row in values[[0, -1]].tolist())
-    if np.isinf(first) and np.isinf(last):
-        return f"{mark}{words(last)}{mark}"
-    if mark:
-        return f"from {mark}{words(first)}{mark} to {mark}{words(last)}{mark}"
-    return f"{words(first)} → {words(last)}"
+    return first, last
+
+
+def change(values: np.ndarray, words, goes: str, stays: str) -> str:
+    """The same two medians in a sentence, after its subject: "go from 160 to 116", "are not reached"."""
+    first, last = (f"**{words(value)}**" for value in _two_medians(values))
+    if first == last and not np.isfinite(_two_medians(values)).any():
+        return f"{stays} {last}"
+    return f"{goes} from {first} to {last}"
 
 
 def times(value: float) -> str:
@@ -149,7 +160,8 @@ def draw_sweeps(sweeps: dict[str, BatchSweep], spec: Experiment, replicates: int
     figure = figures.batch_sweep_figure(sweeps, spec.steps, figures.sweep_title(sweeps))
     alt = f"Updates with mixed signs, path ratio and steps to 1 % against the batch size. {words}"
     board([Chart(figure, "batch_sweep", alt)], "batch_sweep_board", group="batches")
-    rate = "the same fraction of its stability limit" if spec.rate_unit == "critical" else "the same learning rate"
+    fraction = spec.rate_unit == "critical" and OPTIMIZERS[spec.optimizer].critical
+    rate = "the same fraction of its stability limit" if fraction else "the same learning rate"
     late = any((np.isfinite(sweep.steps).mean(axis=1) <= 0.5).any() for sweep in sweeps.values())
     st.markdown(f"*Updates* and paths of real runs: medians of {replicates} seeds, bands from quartile to quartile, "
                 f"each batch size at {rate}." + (

@@ -83,12 +83,24 @@ def lengths(ratio: float) -> str:
     return f"**{two_digits(ratio, 'x')}** the straight line" if np.isfinite(ratio) else "too short to measure"
 
 
+def walk(ratio: float, diverged_at: int = -1) -> str:
+    """What a path does, in a sentence: how long a run that leaves the picture has become says nothing."""
+    return f"diverges at step **{diverged_at}**" if diverged_at >= 0 else f"is {lengths(ratio)}"
+
+
+def in_title(walked: str) -> str:
+    """The words of `walk` after a name and a colon."""
+    return walked.removeprefix("is ").replace("*", "")
+
+
 def count(value: float) -> str:
     """A number of steps: whole, in words where it was not reached."""
-    return f"{value:.0f}" if np.isfinite(value) else two_digits(value)
+    return f"{value:,.0f}" if np.isfinite(value) else two_digits(value)
 
 
 def in_steps(value: float) -> str:
+    if np.isnan(value):
+        return "no optimum to reach"
     return f"{count(value)} step{'' if value == 1 else 's'}" if np.isfinite(value) else "target not reached"
 
 

@@ -231,6 +231,13 @@ def warn_of_divergence(named: dict[str, Run]) -> None:
             st.warning(f"{name.capitalize()}: {note}", icon=":material/warning:")
 
 
+def note_lone_batch_norm(experiment: Experiment) -> None:
+    """Why a run does not move that normalizes batches of one."""
+    if experiment.treatment == "batch_norm" and experiment.batch_size == 1:
+        st.info("Batch normalization of a single sample leaves nothing of it: set **Batch size** to 8 or more.",
+                icon=":material/info:")
+
+
 def _calmer(run: Run) -> str:
     experiment, optimizer = run.experiment, OPTIMIZERS[run.experiment.optimizer]
     if "learning_rate" not in optimizer.uses:

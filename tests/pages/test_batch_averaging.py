@@ -85,3 +85,16 @@ def test_too_much_work_is_refused_with_what_to_change():
 ], ids=str)
 def test_it_runs_for(query):
     assert figures(opened(**query))
+
+
+@pytest.mark.parametrize("query, sentence", [
+    ({"inputs": "wine", "target": "labels", "loss": "logistic", "dimensions": "13"},  # which are separable
+     "its steps to 1 % are **undefined**; zero-centered"),
+    ({"learning_rate": "2.5"}, "its steps to 1 % are **not reached**; zero-centered, the steps are **not reached**"),
+    ({"distance": "0"}, "the raw path does not move"),
+    ({"batch_size": "256", "learning_rate": "0.9", "target_angle": "20"}, "The zig-zag stays"),
+    ({"optimizer": "adam", "learning_rate": "0.05"}, "each batch size at the same learning rate"),
+    ({"treatment": "batch_norm"}, "8 or more"),
+], ids=lambda part: " ".join(part) if isinstance(part, dict) else None)
+def test_each_kind_of_end_gets_a_sentence_that_fits(query, sentence):
+    assert sentence in words(opened(**query))

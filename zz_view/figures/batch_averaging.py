@@ -11,6 +11,7 @@ SHORTEST_MEAN = 0.4  # of the longest arrow: a mean below this is drawn longer, 
 STRETCHES = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
 REGIME_MARKS = {"across": ("●", "circle", "error across the mean"), "along": ("■", "square", "along it, noisy"),
                 "optimum": ("◆", "diamond", "at the optimum, noisy")}
+BENT = 1.5  # a path longer than this many straight lines is not merely bent
 LABEL_GAP = 19  # pixels between two labels
 
 
@@ -262,7 +263,12 @@ def sweep_title(sweeps: dict[str, BatchSweep]) -> str:
     """The verdict of a raw sweep and its twin, from their medians at one sample a step and at the full batch."""
     raw, other = sweeps.values()
     ratio, steps, better = (np.median(values, axis=1) for values in (raw.path_ratio, raw.steps, other.steps))
-    zigzag = "The zig-zag goes" if ratio[0] >= 1.2 * ratio[-1] else "There is hardly a zig-zag to mend"
+    if np.isnan(ratio).all():
+        return "No weight of the raw runs moves"
+    shorter = ratio[0] >= 1.2 * ratio[-1]
+    # without a zig-zag the full batch still turns a corner, of up to √2
+    zigzag = ("The zig-zag shrinks" if shorter else "The zig-zag stays") if ratio[-1] > BENT else (
+        "The zig-zag goes" if shorter else "There is hardly a zig-zag to mend")
     if np.isnan(steps).any():
         return zigzag
     if np.isinf(steps).all() and np.isinf(better).all():
