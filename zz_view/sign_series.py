@@ -143,7 +143,7 @@ def answer(raw: Run, found: dict[str, Signs], kind: str) -> str:
                  "push the weights opposite ways")
     joint = ", yet" if (raw.inputs >= 0).all() and first.share < 1 else ":"
     shares = " and ".join(f"**{percent(series.share)}** of the {name} steps" if series.counted else
-                          f"none of the {name} steps, which move nothing," for name, series in found.items())
+                          f"none of the {name} steps, which move nothing" for name, series in found.items())
     return f"{cause}{joint} {VECTORS[kind]}s have one sign in {shares}, against {chance_words(dimensions)} by chance."
 
 

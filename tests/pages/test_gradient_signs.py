@@ -69,6 +69,11 @@ def test_layer_norm_is_never_of_one_sign():
     assert metrics(at)["One sign, layer norm"] == "0\xa0%" and "add up to zero" in words(at)
 
 
+def test_a_run_that_moves_nothing_is_said_in_a_whole_sentence():
+    found = words(page_with(treatment="batch_norm"))
+    assert "none of the batch norm steps, which move nothing, against 50" in found
+
+
 def test_zeros_of_relu_are_said_not_to_count():
     at = page_with(activation="relu", dimensions="4")
     assert metrics(at)["One sign, raw"] == "100\xa0%" and "counts for neither sign" in words(at)
