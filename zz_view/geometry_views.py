@@ -94,7 +94,8 @@ def draw_cloud_and_plane(experiment: Experiment, run: Run, base: Run, color: str
     reach = 1.08 * max(np.abs(unmoved).max() + 1.5 * spread, np.abs(points).max())
     wedge = allowed_wedge(points) if run.input_biases is None else None
     opening = None if wedge is None else math.degrees(wedge[1] - wedge[0])
-    allowed = "One sample can step any way" if wedge is None else f"One sample allows a cone of {opening:.0f}°"
+    one = "One sample" if plane.exact else "In this plane one sample"  # the cone itself can be wider than its picture
+    allowed = f"{one} can step any way" if wedge is None else f"{one} allows a cone of {opening:.0f}°"
     titles = ("x₁", "x₂") if plane.exact else ("along the mean direction", "across the mean direction")
     ratio = page.two_digits(summary.path_ratio[0], "x")
     name = "raw" if run.experiment.treatment == "none" else "treated"
@@ -245,10 +246,11 @@ def draw_invariance(experiment: Experiment, shift: float) -> None:
             ("Steps to 1 %", *(page.count(each.steps[0]) for each in (plain, other))),
             ("κ", *(size(each.condition) for each in (curve, turned))),
             ("Loss at the end", *(f"{value:.3g}" if np.isfinite(value) else "diverged" for value in ends))]
+    alike = ", though here as many gradients share one as before" if rows[0][1] == rows[0][2] else ""
     lines = (("measure", "as it is", "x₁ flipped"), ("---",) * 3, *rows)
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     st.markdown(f"{table}\n\nOne feature counted with the other sign, x₁ → −x₁: the weights walk the mirror image, "
-                f"{exactly}, and no length, angle or loss changes. Only the signs do: what "
+                f"{exactly}, and no length, angle or loss changes. Only the signs do{alike}: what "
                 "slows training is a mean away from zero, in whatever direction.")
 
 

@@ -8,7 +8,7 @@ from zz_core import Run
 from zz_core.geometry import Curvature, RateMap
 from zz_core.stability import stability_limit
 from zz_core.summary import Summary
-from zz_view import page
+from zz_view import page, runs
 
 MOST_VALUES = 2**20  # numbers in the inputs that a sweep takes
 
@@ -48,11 +48,11 @@ def notes(run: Run) -> None:
     if run.diverged_at[0] >= 0:
         times = run.learning_rate / stability_limit(experiment, run.task)
         at_limit = "" if np.isnan(times) else f" (now {times:.2g} times the stability limit of these inputs)"
-        st.warning(f"The run diverges at step {run.diverged_at[0]}: lower the learning rate{at_limit} or move the mean "
-                   "toward zero.", icon=":material/warning:")
-    if experiment.treatment == "batch_norm" and experiment.batch_size == 1:
-        st.info("Batch normalization of a single sample leaves nothing of it: set **Batch size** to 8 or more.",
-                icon=":material/info:")
+        # a fraction of the limit stays the same fraction wherever the mean lies
+        move = "" if experiment.rate_unit == "critical" and not np.isnan(times) else " or move the mean toward zero"
+        st.warning(f"The run diverges at step {run.diverged_at[0]}: lower the learning rate{at_limit}{move}.",
+                   icon=":material/warning:")
+    runs.note_lone_batch_norm(experiment)
 
 
 def shift_note(treatment: str) -> None:
@@ -66,13 +66,14 @@ def numbers(run: Run, curvature: Curvature, summary: Summary, one_sign: float) -
     values = curvature.eigenvalues
     positive = values[values > 0]
     largest, smallest = (size(positive[0]), size(positive[-1])) if len(positive) else ("0", "0")
+    zero = f", {len(values) - len(positive)} zero" if len(positive) < len(values) else ""
     page.numbers([
         page.Number("Condition number κ", size(curvature.condition), f"1 + D·m²/v: {size(curvature.predicted)}",
                     "Largest / smallest curvature of the data set, and what independent features of this mean and "
                     "variance would have, with the learned bias if there is one."),
-        page.Number("Largest curvature", largest, f"down to {smallest}, {len(values) - len(positive)} zero",
+        page.Number("Largest curvature", largest, f"down to {smallest}{zero}",
                     f"The {len(values)} eigenvalues of E[xx′] are the steepness of the valley along its axes; below it "
-                    "the smallest that is not zero, and how many are."),
+                    "the smallest that is not zero, and how many are zero, if any are."),
         page.Number("Path length / straight line", page.two_digits(summary.path_ratio[0], "x"),
                     f"steps of one sign: {page.two_digits(one_sign, 'x')}", "Measured until the weights are within "
                     "0.1 % of their start distance; below it the shortest path with steps of one sign."),

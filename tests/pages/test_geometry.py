@@ -131,10 +131,26 @@ def test_a_run_over_the_budget_is_refused():
 
 
 @pytest.mark.parametrize("query", [{}, {"dimensions": "8", "treatment": "standardize"},
-                                   {"inputs": "wine", "dimensions": "4"}])
+                                   {"inputs": "wine", "dimensions": "4"},
+                                   {"loss": "sigmoid_squared", "bias": "true", "start_bias": "4"}])
 def test_a_flipped_feature_changes_no_number_but_the_signs(query):
     app = opened(**query)
     table = next(block.value for block in app.markdown if "x₁ flipped" in block.value)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
     changed = [name for name, plain, flipped in rows[2:] if plain != flipped]
     assert changed in ([], ["Gradients with one sign"])
+
+
+def test_what_a_flip_leaves_is_not_said_to_change():
+    assert "as many gradients share one as before" in words(opened(inputs="one_hot", dimensions="4"))
+    assert "as many gradients share one as before" not in words(opened())
+
+
+def test_a_cone_on_a_projection_is_said_to_be_one():
+    assert "In this plane one sample allows a cone" in charts(opened(dimensions="8"))["cloud"]["alt"]
+    assert "In this plane" not in charts(opened())["cloud"]["alt"]
+
+
+def test_a_fraction_of_the_limit_is_not_made_calmer_by_moving_the_mean():
+    app = opened(learning_rate="8")
+    assert "diverges at step" in words(app) and "move the mean" not in words(app)
