@@ -165,7 +165,12 @@ def _dropped(name: str, text: str, used: Value) -> str:
         rule = "could not be used"
     except ValueError as error:
         rule = runs.split_message(error)[2]
-    return f"The link asks for {label(name).lower()} `{_shown(text)}`, which {rule}. `{used}` is used instead."
+    return (f"The link asks for {label(name).lower()} `{_shown(text)}`, which {rule}. "
+            f"`{_spelled(used)}` is used instead.")
+
+
+def _spelled(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)  # as a link spells it
 
 
 def _shown(text: str) -> str:
@@ -245,7 +250,7 @@ def check_page_params() -> None:
     asked = st.session_state.pop("_asked_of_page", {})
     taken = {name: st.session_state[name] for name in asked if name in st.session_state}
     dropped = {name: (value, f"The link asks for {label(name).lower()} `{_shown(asked[name])}`, which this page does "
-                             f"not offer. `{value}` is used instead.")
+                             f"not offer. `{_spelled(value)}` is used instead.")
                for name, value in taken.items() if not _same(asked[name], value)}
     if dropped:
         st.session_state["_notices"] |= dropped
