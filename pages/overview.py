@@ -28,6 +28,7 @@ four = {f"{name}, {how}": runs.get(replace(twin, batch_size=size))
 colors = dict(zip(four, (RAW, CENTERED) * 2, strict=True))
 sums = summarize_twins(*four.values())
 ratio = [page.two_digits(s.path_ratio[0], "x") for s in sums]
+walked = [page.walk(s.path_ratio[0], run.diverged_at[0]) for s, run in zip(sums, four.values(), strict=True)]
 steps = [page.in_steps(s.steps[0]) for s in sums]
 same = [page.percent(s.same_sign[0]) for s in sums]
 raw, twin = names
@@ -35,15 +36,17 @@ chance = page.percent(unanimous_by_chance(experiment.dimensions))
 goal = "1 % of the excess loss" if sums[0].by_loss else "1 % of the distance"
 
 page.header("What is the zig-zag, and what is really slow?",
-            f"With {each}, the path on {raw} inputs is {page.lengths(sums[0].path_ratio[0])}; to {goal}: "
-            f"**{steps[0]}**. With the full batch it is {page.lengths(sums[2].path_ratio[0])}: **{steps[2]}**. "
+            f"With {each}, the path on {raw} inputs {walked[0]}; to {goal}: **{steps[0]}**. With the full batch it "
+            f"{walked[2]}: **{steps[2]}**. "
             f"{twin.capitalize()}, the same two runs: **{steps[1]}** and **{steps[3]}**.")
 runs.warn_of_divergence(four)
+runs.note_lone_batch_norm(experiment)
 
+short = [page.in_title(words).removesuffix(" the straight line") for words in walked]
 pictures, rows = plane_pictures(four, colors), positions(next(iter(four.values())))
-board([Chart(plane_figure(pictures[name], f"{name[0].upper()}{name[1:]}<br>{ratio[k]}, {steps[k]}", height=330,
+board([Chart(plane_figure(pictures[name], f"{name[0].upper()}{name[1:]}<br>{short[k]}, {steps[k]}", height=330,
                           margin={"l": 50, "r": 4, "t": 52, "b": 46}), f"overview_{k}",
-             f"Path of the weights on the loss contours, {name}: {ratio[k]} the straight line, {same[k]} of the "
+             f"Path of the weights on the loss contours, {name}: {page.in_title(walked[k])}, {same[k]} of the "
              f"gradients with one sign, {goal}: {steps[k]}.", plane_marks(run, pictures[name], rows), link="overview")
        for k, (name, run) in enumerate(four.items())],
       "overview", step_words(dict(list(four.items())[:2]), rows), narrowest=210)
@@ -59,7 +62,7 @@ st.header("Four sentences to take away", anchor=False)
 measured = Measured(raw, twin, each, *(tuple(float(s[k][0]) for s in sums) for k in range(3)),
                     tuple(condition(eigenvalues(run.experiment, run.task)) for run in list(four.values())[:2]),
                     unanimous_by_chance(experiment.dimensions),
-                    bool((next(iter(four.values())).task.raw > 0).all()))
+                    float(next(iter(four.values())).task.raw.min()))
 st.markdown("\n".join(f"{k}. {sentence}" for k, sentence in enumerate(takeaways(measured), start=1)))
 cards.cards()
 page.explanations(__file__)

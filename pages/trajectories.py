@@ -22,6 +22,7 @@ pair = {name: run for name, (run, _) in found.items()}
 colors = dict(zip(names, (RAW, CENTERED), strict=True))
 sums = dict(zip(names, summarize_twins(*pair.values()), strict=True))
 ratio = {name: page.two_digits(s.path_ratio[0], "x") for name, s in sums.items()}
+walked = {name: page.walk(s.path_ratio[0], pair[name].diverged_at[0]) for name, s in sums.items()}
 steps = {name: page.in_steps(s.steps[0]) for name, s in sums.items()}
 same = {name: page.percent(s.same_sign[0]) for name, s in sums.items()}
 known = all(run.optimum is not None for run in pair.values())
@@ -33,9 +34,10 @@ bands = {name: band for name, (_, band) in found.items() if name in expected and
 
 with body:
     page.header("What does the path of the weights look like?",
-                f"From the same start to the same target, the {left} path is {page.lengths(sums[left].path_ratio[0])}, "
-                f"the {right} path {page.lengths(sums[right].path_ratio[0])}.")
+                f"From the same start to the same target, the {left} path {walked[left]}, the {right} path "
+                f"{walked[right]}.")
     runs.warn_of_divergence(pair)
+    runs.note_lone_batch_norm(experiment)
     if experiment.dimensions == 1:
         st.info("One weight moves on a line: there is no plane to draw. Set dimensions to 2 or more to see a path.",
                 icon=":material/info:")
@@ -45,9 +47,10 @@ with body:
         pictures = plane_pictures(pair, colors, {name: each.weights for name, each in expected.items()},
                                   {name: kept.get(key) for name, key in keys.items()})
         grips = {name: handles.on_plane(experiment, run) for name, run in pair.items()}
-        board([Chart(plane_figure(pictures[name], f"{name.capitalize()}: {ratio[name]} the straight line"), key,
+        titles = {name: page.in_title(words) for name, words in walked.items()}
+        board([Chart(plane_figure(pictures[name], f"{name.capitalize()}: {titles[name]}"), key,
                      f"Path of the {name} weights over {experiment.steps} steps on the contours of the loss: "
-                     f"{ratio[name]} the straight line, {same[name]} of its gradients with one sign.",
+                     f"{titles[name]}, {same[name]} of its gradients with one sign.",
                      plane_marks(pair[name], pictures[name], rows), "planes", grips[name])
                for name, key in keys.items()],
               "planes", step_words(pair, rows), on_place=handles.placing(experiment, "planes"))

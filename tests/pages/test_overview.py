@@ -47,3 +47,11 @@ def test_an_impossible_combination_gets_a_sentence():
                                    {"inputs": "digits", "target": "labels", "loss": "sigmoid_squared"}])
 def test_extremes_are_drawn(query):
     assert len(figures(opened(**query))) == 6
+
+
+@pytest.mark.parametrize("query, sentence", [({"learning_rate": "8", "noise": "1"}, "raw inputs diverges at step"),
+                                             ({"treatment": "batch_norm"}, "8 or more"),
+                                             ({"inputs": "one_hot"}, "are never negative")])
+def test_what_no_number_can_say_is_said_in_words(query, sentence):
+    app = opened(**query)
+    assert sentence in " ".join(block.value for block in [*app.markdown, *app.info])

@@ -94,3 +94,18 @@ def test_a_run_over_the_budget_is_refused_with_the_largest_that_fits():
 ])
 def test_every_kind_of_experiment_is_drawn(query):
     assert figures(opened(**query))
+
+
+@pytest.mark.parametrize("query, title, sentence", [
+    ({"learning_rate": "8", "noise": "1"}, "Raw: diverges at step", "raw path diverges at step **"),
+    ({"distance": "0"}, "Raw: too short to measure", "raw path is too short to measure"),
+    ({}, "Raw: 3.4x the straight line", "raw path is **3.4x** the straight line"),
+])
+def test_what_a_path_does_is_said_also_where_it_has_no_length(query, title, sentence):
+    app = opened(**query)
+    assert figures(app)[0]["layout"]["title"]["text"].startswith(title)
+    assert sentence in app.markdown[0].value
+
+
+def test_batch_normalization_of_one_sample_says_why_nothing_moves():
+    assert "8 or more" in opened(treatment="batch_norm").info[0].value
