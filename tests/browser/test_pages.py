@@ -206,6 +206,17 @@ def test_words_that_lie_on_each_other_or_are_cut_off_would_be_found(page, settle
                                                                          '"a label" is cut off']
 
 
+@pytest.mark.parametrize("scene", ["Two quadrants", "Zig-zag", "The batch", "What is slow", "What to do"])
+def test_no_word_of_a_scene_hides_another(page, settle, scene):
+    """The first scene is the one that the other tests of the page see."""
+    labels.record(page)
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"/?scene={scene.replace(' ', '+')}")
+        settle(page)
+        assert labels.troubles(page) == [], f"at {width} px"
+
+
 def test_the_names_of_lines_lie_on_no_line(page, settle):
     """The zero-centered run's name beside its point would lie on the dashed theory."""
     page.goto("/trajectories")

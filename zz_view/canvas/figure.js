@@ -471,8 +471,8 @@ function freePlace(ready, { x, y }, beside, width, py, wanted, height, box) {
   const turned = wordsAt(first) ? [] : [at(other, under), at(other, wanted), at(side, under)];
   const aside = other < side ? 1 : -1;  // away from the point
   const moved = [...turned, ...[-1, 1, -2, 2].map(row => at(side, wanted + row * height)), ...[12, 24, 48].map(by => at(side + aside * by, wanted))];
-  // sideways no farther than the plot, or than where the words begin anyway: beside it are the ticks
-  const inside = ({ left, top, bottom }) => left >= Math.min(box.left, first.left) && top >= box.top && bottom <= box.top + box.height;
+  // no farther out than the plot, or than where the words begin anyway: beside it are the ticks, above it the title
+  const inside = ({ left, top, bottom }) => left >= Math.min(box.left, first.left) && top >= Math.min(box.top, first.top) && bottom <= box.top + box.height;
   let best, least = Infinity;
   for (const place of [first, ...moved.filter(inside)]) {
     const bad = 100 * wordsAt(place) + lines.filter(trace => crosses(trace, x, y, place)).length;
