@@ -241,3 +241,18 @@ def test_both_themes_are_drawn(browser, server, settle):
         backgrounds.add(page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor"))
         context.close()
     assert len(backgrounds) == 2
+
+
+@pytest.mark.parametrize(("path", "chart"), [("/batch-averaging", "batch_raw"), ("/geometry", "cloud")])
+def test_marks_are_seen_on_the_shade_that_one_sample_allows(browser, server, settle, path, chart):
+    """In the dark theme the raw inputs' hue has a contrast of 3 on the page, and of 2.2 on the shaded cone."""
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{server}{path}")
+    settle(page)
+    ground, paper = page.locator(f".st-key-{chart} canvas.base").evaluate("""(canvas, chart) => {
+        const { ready } = canvas.getRootNode().querySelector('.board').zigzagBoard.charts.get(chart)
+        return [ready.cells[0].ground, ready.paper]
+    }""", chart)
+    context.close()
+    assert ground != paper

@@ -138,7 +138,8 @@ function drawFigure(context, ready, ink, font, dpr) {
   ready.placed = [];  // boxes of the words written so far
   for (const cell of ready.cells) {
     const contour = cell.traces.find(trace => trace.type === "contour");
-    Object.assign(cell, { ink, ground: contour && ready.paper ? blended(contour.colorscale.at(-1)[1], ready.paper) : ready.paper });
+    const shade = contour?.colorscale.at(-1)[1] ?? cell.traces.find(trace => trace.meta === "drawing" && trace.fillcolor)?.fillcolor;
+    Object.assign(cell, { ink, ground: shade && ready.paper ? blended(shade, ready.paper) : ready.paper });
   }
   for (const cell of ready.cells) drawCell(context, ready, cell, ink, font, dpr);
   for (const annotation of ready.layout.annotations ?? []) drawAnnotation(context, ready, annotation, ink, font);

@@ -45,7 +45,7 @@ def batch_arrows_figure(gradients: np.ndarray, mean: np.ndarray, rows: np.ndarra
         outline = double_wedge(wedge, 2 * reach).astype(np.float32)
         traces.append({"type": "scatter", "x": outline[:, 0], "y": outline[:, 1], "mode": "lines", "fill": "toself",
                        "fillcolor": translucent(WEDGE), "line": {"width": 0}, "hoverinfo": "skip",
-                       "name": "allowed by one sample"})
+                       "meta": DRAWING, "name": "allowed by one sample"})
     shafts, label = _mean(mean, stretch_of(mean, gradients), color, reach)
     limits = {"range": [-reach, reach], "constrain": "domain", "nticks": 7}
     figure = drawn([*traces, *_arrows(gradients, color, rows, slopes), *shafts], title, height,

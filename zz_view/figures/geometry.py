@@ -36,7 +36,8 @@ def cloud_figure(points: np.ndarray, mean: np.ndarray, wedge: tuple[float, float
     kept = thinned(len(points), MOST_POINTS)
     traces = [] if wedge is None else [_wedge(double_wedge(wedge, 3 * reach))]
     traces.append({"type": "scatter", "x": _small(points[kept, 0]), "y": _small(points[kept, 1]), "mode": "markers",
-                   "name": "samples", "marker": {"size": 5, "color": color}, "opacity": 0.45,
+                   "name": "samples", "marker": {"size": 5, "color": color},
+                   "opacity": 0.5,  # below a half the canvas would take them as meant to be faint
                    "hovertemplate": "sample: %{x:.3g}, %{y:.3g}<extra></extra>"})
     traces += _mean_arrow(np.asarray(mean, float), reach, color)
     limits = [-reach, reach]
@@ -49,7 +50,7 @@ def cloud_figure(points: np.ndarray, mean: np.ndarray, wedge: tuple[float, float
 def _wedge(outline: np.ndarray) -> dict:
     return {"type": "scatter", "x": _small(outline[:, 0]), "y": _small(outline[:, 1]), "mode": "lines",
             "fill": "toself", "fillcolor": translucent(WEDGE, 0.22), "line": {"width": 0}, "hoverinfo": "skip",
-            "name": "steps that one sample allows"}
+            "meta": DRAWING, "name": "steps that one sample allows"}
 
 
 def _mean_arrow(mean: np.ndarray, reach: float, color: str) -> list[dict]:
