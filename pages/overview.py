@@ -1,6 +1,7 @@
 """Overview: four paths in one linked picture, and what to take away."""
 from dataclasses import replace
 
+import numpy as np
 import streamlit as st
 
 from zz_core.measures import unanimous_by_chance
@@ -62,7 +63,7 @@ st.header("Four sentences to take away", anchor=False)
 measured = Measured(raw, twin, each, *(tuple(float(s[k][0]) for s in sums) for k in range(3)),
                     tuple(condition(eigenvalues(run.experiment, run.task)) for run in list(four.values())[:2]),
                     unanimous_by_chance(experiment.dimensions),
-                    float(next(iter(four.values())).task.raw.min()))
+                    *(float(end(next(iter(four.values())).task.raw)) for end in (np.min, np.max)))
 st.markdown("\n".join(f"{k}. {sentence}" for k, sentence in enumerate(takeaways(measured), start=1)))
 cards.cards()
 page.explanations(__file__)

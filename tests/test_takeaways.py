@@ -2,7 +2,7 @@
 from zz_view.takeaways import Measured, takeaways
 
 CLASSIC = Measured("raw", "zero-centered", "1 sample a step", (3.4, 1.1, 1.0, 1.0), (1.0, 0.42, 0.0, 0.0),
-                   (161, 20, 116, 8), (12.7, 1.1), 0.5, 0.01)
+                   (161, 20, 116, 8), (12.7, 1.1), 0.5, 0.01, 0.99)
 
 
 def test_the_classic_picture_gets_all_headlines():
@@ -47,3 +47,4 @@ def test_runs_that_do_not_move_and_inputs_that_are_zero_get_sentences_too():
     still = " ".join(takeaways(CLASSIC._replace(path_ratio=(nan,) * 4, same_sign=(nan,) * 4, steps=(0,) * 4)))
     assert "undefined" not in still and "does not move" in still and "no gradient to count" in still
     assert "are never negative" in takeaways(CLASSIC._replace(smallest=0.0))[0]
+    assert "are all negative" in takeaways(CLASSIC._replace(smallest=-2.0, largest=-1.0))[0]

@@ -134,14 +134,19 @@ def answer(raw: Run, found: dict[str, Signs], kind: str) -> str:
         return "One weight has nothing to agree with: set the dimensions to 2 or more to see the question."
     if not first.counted and not second.counted:
         return "No step of these runs moves a weight, so there are no signs to compare."
-    if (raw.inputs > 0).all():
-        cause = "All raw inputs are positive, so one sample pushes all weights the same way"
-    elif (raw.inputs >= 0).all():
-        cause = "No raw input is negative, so one sample never pushes two weights opposite ways"
+    low, high = raw.inputs.min(), raw.inputs.max()
+    if low > 0 or high < 0:
+        cause = (f"All raw inputs are {'positive' if low > 0 else 'negative'}, so one sample pushes all weights the "
+                 "same way")
+    elif low >= 0 or high <= 0:
+        cause = (f"No raw input is {'negative' if low >= 0 else 'positive'}, so one sample never pushes two weights "
+                 "opposite ways")
     else:
-        cause = (f"The raw inputs have both signs ({percent((raw.inputs > 0).mean())} are positive), so one sample may "
-                 "push the weights opposite ways")
-    joint = ", yet" if (raw.inputs >= 0).all() and first.share < 1 else ":"
+        share = (raw.inputs > 0).mean()
+        positive = "a few" if share < 0.005 else "almost all" if share > 0.995 else percent(share)
+        cause = (f"The raw inputs have both signs ({positive} are positive), so one sample may push the weights "
+                 "opposite ways")
+    joint = ", yet" if (low >= 0 or high <= 0) and first.share < 1 else ":"
     shares = " and ".join(f"**{percent(series.share)}** of the {name} steps" if series.counted else
                           f"none of the {name} steps, which move nothing" for name, series in found.items())
     return f"{cause}{joint} {VECTORS[kind]}s have one sign in {shares}, against {chance_words(dimensions)} by chance."

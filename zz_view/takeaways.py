@@ -21,6 +21,7 @@ class Measured(NamedTuple):
     condition: tuple[float, float]  # largest / smallest eigenvalue of H, raw and twin
     chance: float
     smallest: float  # of the raw inputs
+    largest: float
 
 
 def takeaways(measured: Measured) -> list[str]:
@@ -30,7 +31,8 @@ def takeaways(measured: Measured) -> list[str]:
 
 def _one_sign(m: Measured) -> str:
     sign = ("are all positive" if m.smallest > 0 else "are never negative, so all components but the zeros do"
-            if m.smallest == 0 else "are not all positive")
+            if m.smallest == 0 else "are all negative, which comes to the same" if m.largest < 0 else
+            "are not all positive")
     counted = "there is no gradient to count" if math.isnan(m.same_sign[0]) else (
         f"{percent(m.same_sign[0])} of the gradients have one sign ({m.twin} {percent(m.same_sign[1])}, by chance "
         f"{percent(m.chance)})")

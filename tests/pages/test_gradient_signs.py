@@ -74,6 +74,13 @@ def test_a_run_that_moves_nothing_is_said_in_a_whole_sentence():
     assert "none of the batch norm steps, which move nothing, against 50" in found
 
 
+def test_what_the_signs_of_the_inputs_are_is_said():
+    for mean, said in (("10", "All raw inputs are positive"), ("-10", "All raw inputs are negative"),
+                       ("-3", "both signs (a few are positive)"), ("3.2", "both signs (almost all are positive)"),
+                       ("0", "both signs (48")):
+        assert said in words(page_with(activation="identity", input_mean=mean))
+
+
 def test_zeros_of_relu_are_said_not_to_count():
     at = page_with(activation="relu", dimensions="4")
     assert metrics(at)["One sign, raw"] == "100\xa0%" and "counts for neither sign" in words(at)
