@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pytest
 
 from zz_core import Experiment, simulate
-from zz_view.figures.trajectories import PIECES, Window, loss_figure, plane_figure, thinned, window_around
+from zz_view.figures.trajectories import PIECES, Window, along, loss_figure, plane_figure, thinned, window_around
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
 from zz_view.theme import CENTERED, RAW
 
@@ -94,6 +94,17 @@ def test_thinning_keeps_both_ends():
     np.testing.assert_array_equal(thinned(3, 10), [0, 1, 2])
     kept = thinned(100_001, 400)
     assert (kept[0], kept[-1]) == (0, 100_000) and len(kept) == 400
+
+
+def test_a_run_that_arrives_early_in_a_long_time_keeps_its_way():
+    way = np.zeros((100_001, 2))
+    way[:200, 0] = np.arange(200) % 2  # to and fro, then still
+    kept = along(way, 1000)
+    assert len(kept) <= 1000 and (kept[0], kept[-1]) == (0, 100_000) and np.diff(kept).max() <= 201
+    assert np.abs(np.diff(way[kept, 0])).sum() == np.abs(np.diff(way[:, 0])).sum()
+    way[300:] = np.nan
+    assert np.abs(np.diff(way[along(way, 1000)[:300], 0])[:190]).sum() == 190
+    assert list(along(way[:50], 1000)) == list(range(50)) and along(np.zeros((5000, 2)), 100)[-1] == 4999
 
 
 def unpacked(array: dict) -> np.ndarray:

@@ -6,7 +6,7 @@ from zz_core.measures import sign_counts
 from zz_core.planes import Plane, allowed_wedge, double_wedge, loss_grid, plane_of
 from zz_core.prediction import why_unpredicted
 from zz_view.board import arrow, outline, point
-from zz_view.figures.trajectories import PlanePicture, Window, thinned, window_around
+from zz_view.figures.trajectories import PlanePicture, Window, along, window_around
 from zz_view.page import percent
 from zz_view.runs import BAND_SEEDS, BAND_SHARE
 from zz_view.theme import WEDGE
@@ -81,7 +81,8 @@ def _arrows(run: Run, plane: Plane, side: float) -> np.ndarray:
 
 def positions(run: Run) -> np.ndarray:
     """The rows of the history at which the player stops."""
-    return thinned(len(run.step_index), POSITIONS)
+    path = run.weights[0]
+    return along(plane_of(run).project(path) if path.shape[1] > 2 else path, POSITIONS)
 
 
 def plane_marks(run: Run, picture: PlanePicture, rows: np.ndarray) -> list[dict]:

@@ -13,7 +13,7 @@ from zz_core.summary import judged_by_loss, summarize
 from zz_view import runs
 from zz_view.fields import label
 from zz_view.figures.compare import STYLES
-from zz_view.figures.trajectories import thinned
+from zz_view.figures.trajectories import along, thinned
 from zz_view.pictures import points_to_show
 
 LETTERS = "ABCDEFGHIJKL"
@@ -141,6 +141,7 @@ def _last_excess(run: Run) -> float:
 def _drawing(run: Run, plane: Plane) -> Drawing:
     show = points_to_show(run, plane)
     with np.errstate(invalid="ignore", over="ignore"):
-        path = plane.project(run.weights[0, thinned(run.weights.shape[1], KEPT_POINTS)]).astype(np.float32)
+        path = plane.project(run.weights[0])
+        path = path[along(path, KEPT_POINTS)].astype(np.float32)
     return Drawing(path, np.array([show.min(axis=0), show.max(axis=0)]),
                    None if run.optimum is None else plane.project(run.optimum))

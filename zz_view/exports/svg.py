@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zz_view.figures.trajectories import RINGS, PlanePicture, thinned
+from zz_view.figures.trajectories import RINGS, PlanePicture, along
 
 LEFT, TOP, BOTTOM = 46, 30, 40  # around the square, in the SVG's own units
 COARSER = 2  # every second grid point: on paper nobody sees the difference
@@ -75,7 +75,7 @@ def _rings(sheet: Sheet) -> str:
 
 def _path(sheet: Sheet) -> str:
     picture = sheet.picture
-    path = picture.paths[0][thinned(picture.paths.shape[1], MOST_POINTS)]
+    path = picture.paths[0][along(picture.paths[0], MOST_POINTS)]
     points = sheet.placed(path[np.isfinite(path).all(axis=-1)])
     points = points[: _first_far(points)]
     # dots show the single steps as long as they can be told apart

@@ -53,7 +53,7 @@ def window_around(*point_sets: np.ndarray) -> Window:
 
 def plane_figure(picture: PlanePicture, title: str, height: int = 440, margin: dict | None = None) -> dict:
     """The path of the weights on the loss contours, with its start, its target, and other seeds behind it."""
-    kept = thinned(picture.paths.shape[1], DRAWN_POINTS)
+    kept = along(picture.paths[0], DRAWN_POINTS)
     seeds = [_faint(other[kept], picture.color) for other in picture.paths[1:]]
     traces = [contours(picture.window, picture.excess), *seeds, *_path(picture, kept), *_expected(picture, kept),
               _ends(picture)]
@@ -99,6 +99,20 @@ def _expected(picture: PlanePicture, kept: np.ndarray) -> list[dict]:
 def thinned(count: int, most: int) -> np.ndarray:
     """At most `most` indices out of `count`, evenly spread, the first and the last among them."""
     return np.arange(count) if count <= most else np.unique(np.linspace(0, count - 1, most).round().astype(int))
+
+
+def along(path: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` indices of a path (T+1, D): half spread evenly over its steps, half over its length.
+
+    Of a run that arrives early in a long time, an even choice of steps would leave a few points of the way.
+    """
+    if len(path) <= most:
+        return np.arange(len(path))
+    with np.errstate(all="ignore"):
+        lengths = np.linalg.norm(np.diff(path, axis=0), axis=1)
+        walked = np.concatenate([[0.0], np.cumsum(np.where(lengths < 1e100, lengths, 0.0))])  # without a divergence
+    by_length = np.searchsorted(walked, np.linspace(0.0, walked[-1], most // 2))
+    return np.union1d(thinned(len(path), most - most // 2), by_length)
 
 
 def _small(values: np.ndarray) -> np.ndarray:
