@@ -35,6 +35,14 @@ def test_the_plane_shows_the_path_its_ends_and_other_seeds(runs):
     assert figure.layout.yaxis.scaleanchor == "x"
 
 
+@pytest.mark.parametrize("experiment", [Experiment(distance=0.0), Experiment(learning_rate=1.5, target_angle=135.0),
+                                        Experiment(inputs="uniform", learning_rate=1.5, target_angle=135.0)])
+def test_names_of_ends_that_are_near_each_other_do_not_overlap(experiment):
+    figure = plane_figure(plane_pictures({"raw": simulate(experiment)}, NAMES)["raw"], "Raw")
+    heights = {side.split()[0] for side in figure["data"][-1]["textposition"]}
+    assert heights == {"top", "bottom"}
+
+
 def test_twins_share_their_axes(runs):
     raw, centered = plane_pictures(runs, NAMES).values()
     assert raw.window == centered.window

@@ -10,6 +10,7 @@ RINGS = 10  # contour bands
 PIECES = 6  # of a path
 NOTHING = 1e-10  # of the loss at the start: further down there is nothing left to see
 HEIGHT = "square root of the loss above the smallest"  # what the contours are drawn of
+NEAR = (0.35, 0.1)  # of the window, across and up: so near, the names of two points would lie on each other
 DRAWN_POINTS = 2000  # more points of a path than this cannot be told apart
 
 
@@ -139,6 +140,10 @@ def _ends(picture: PlanePicture) -> dict:
     middle, points = np.mean(picture.window.x), np.array(points)
     # toward the middle of the picture, so that no label is cut off
     sides = ["middle left" if point[0] > middle else "middle right" for point in points]
+    window = np.array([np.ptp(picture.window.x), np.ptp(picture.window.y)])
+    if len(points) == 2 and (np.abs(points[1] - points[0]) < NEAR * window).all():
+        above = ("top", "bottom") if points[0, 1] > points[1, 1] else ("bottom", "top")
+        sides = [side.replace("middle", height) for side, height in zip(sides, above, strict=True)]
     return {"type": "scatter", "x": _small(points[:, 0]), "y": _small(points[:, 1]), "mode": "markers+text",
             "name": "start and optimum", "text": words, "textposition": sides, "textfont": {"size": 14},
             "marker": {"symbol": symbols, "size": 13, "color": GREY, "line": {"width": 2, "color": GREY}},
