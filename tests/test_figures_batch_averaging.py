@@ -58,6 +58,12 @@ def test_a_short_mean_is_drawn_longer_and_says_so():
     assert figures.stretch_of(np.zeros(2), GRADIENTS) == 1
 
 
+def test_a_mean_beside_diagonal_arrows_is_not_drawn_out_of_the_window():
+    diagonal = np.array([[0.7, 0.7], [-0.7, 0.7]])
+    mean = np.array([0.0, 0.09])
+    assert figures.stretch_of(mean, diagonal) * mean[1] <= figures.arrow_reach(diagonal)
+
+
 def test_without_a_wedge_nothing_is_shaded():
     assert "allowed by one sample" in [found.name for found in arrows().data]
     assert "allowed by one sample" not in [found.name for found in arrows(wedge=None).data]

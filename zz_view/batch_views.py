@@ -158,6 +158,9 @@ def draw_sweeps(sweeps: dict[str, BatchSweep], spec: Experiment, replicates: int
                      f"{ends(sweep.mixed_updates, page.percent)}, {ends(sweep.path_ratio, times)}, "
                      f"{ends(sweep.steps, page.count)}." for name, sweep in sweeps.items())
     figure = figures.batch_sweep_figure(sweeps, spec.steps, figures.sweep_title(sweeps))
+    if not figure["data"]:
+        st.info("No run here has a path or a number of steps to draw.", icon=":material/info:")
+        return
     alt = f"Updates with mixed signs, path ratio and steps to 1 % against the batch size. {words}"
     board([Chart(figure, "batch_sweep", alt)], "batch_sweep_board", group="batches")
     fraction = spec.rate_unit == "critical" and OPTIMIZERS[spec.optimizer].critical

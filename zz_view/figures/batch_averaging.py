@@ -29,7 +29,8 @@ def stretch_of(mean: np.ndarray, gradients: np.ndarray) -> int:
     """The round factor by which a mean (2,) that is short beside its arrows (n, 2) is drawn longer, 1 if it is not."""
     longest, length = np.linalg.norm(gradients, axis=-1).max(initial=0.0), np.linalg.norm(mean)
     short = 0 < length < SHORTEST_MEAN * longest
-    return int(STRETCHES[STRETCHES * length <= longest][-1]) if short else 1
+    # by the coordinates, as the square window is: the length of a diagonal arrow would lead out of it
+    return int(STRETCHES[STRETCHES * np.abs(mean).max() <= np.abs(gradients).max()][-1]) if short else 1
 
 
 def batch_arrows_figure(gradients: np.ndarray, mean: np.ndarray, rows: np.ndarray, slopes: np.ndarray, color: str,
