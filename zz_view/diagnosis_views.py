@@ -113,7 +113,8 @@ def verdict(found: Diagnosis) -> None:
     """The figures in sentences, the thresholds under them."""
     st.caption("This page has its own controls, above; those of the sidebar are the single neuron's and change nothing "
                "here.")
-    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in found.words.figures))
+    unbroken = [plain(sentence).replace(" %", "\N{NO-BREAK SPACE}%") for sentence in found.words.figures]
+    st.markdown("\n".join(f"- {sentence}" for sentence in unbroken))
     if found.words.advice:
         st.markdown(f"**What to do.** {found.words.advice}")
     training = found.training

@@ -106,7 +106,8 @@ def test_the_shipped_data_are_diagnosed_with_their_first_class_for_the_target(na
     drawn = trace(kept["steps"], "zero-centered, a seed")
     np.testing.assert_array_equal(np.where(np.isfinite(steps), values(drawn["x"]), np.inf), steps)
     assert [text == "not reached" for text in drawn["customdata"]] == np.isinf(steps).tolist()
-    assert all(sentence.split(":")[0] in words(app).replace("\\", "") for sentence in found.words.figures)
+    assert all(sentence.split(":")[0] in words(app).replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
+               for sentence in found.words.figures)
     assert THRESHOLDS in words(app) and found.words.advice in words(app)
     assert app.metric[1].value == f"{short(found.head_room)}x"
 
