@@ -84,7 +84,11 @@ function ticksOf(axis) {
     return ticks;
   }
   if (axis.log) {
-    const from = 10 ** a, to = 10 ** b;
+    const from = 10 ** a, to = 10 ** b, marks = [];
+    // even steps would leave the lower half of such an axis bare
+    for (let power = Math.floor(a); power <= b; power++) marks.push(...[1, 2, 5].map(digit => Number((digit * 10 ** power).toPrecision(1))));
+    const within = marks.filter(value => value >= from * 0.9999 && value <= to * 1.0001);
+    if (within.length > 2) return within.map(value => ({ at: Math.log10(value), text: tickText(value, axis) }));
     return linearTicks(from, to, Math.max(most, 4)).filter(v => v > 0).map(value => ({ at: Math.log10(value), text: tickText(value, axis) }));
   }
   return linearTicks(a, b, most).map(value => ({ at: value, text: tickText(value, axis) }));
