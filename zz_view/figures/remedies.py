@@ -174,7 +174,7 @@ def rates_figure(curves: Sequence[RateCurve], critical: bool, title: str, height
 
 
 def losses_figure(lanes: Sequence[Lane], colors: Mapping[str, str], title: str, height: int = 450) -> dict:
-    """Median excess loss over the goal against the step; each lane ends, and is named, where it first touches the goal."""
+    """Median excess loss over the goal against the step; a lane ends, and is named, where it first touches the goal."""
     traces, ends = [], []
     for lane in lanes:
         reached = np.flatnonzero(lane.losses <= 1)
