@@ -156,13 +156,18 @@ def title(grid: Grid, points: dict, measure: str) -> str:
     rest = values[1][:2] if len(values) == 2 else [None]
     parts = []
     for other in rest:
-        ends = [_median(points.get((x,) if other is None else (x, other)), measure)
-                for x in (values[0][0], values[0][-1])]
-        words = page.count if measure == "steps" else page.two_digits
-        # not a dash: beside an arrow it reads as a minus
-        said = " → ".join("no value" if math.isnan(end) else words(end) for end in ends)
+        ends = [points.get((x,) if other is None else (x, other)) for x in (values[0][0], values[0][-1])]
+        said = " → ".join(_said(end, measure) for end in ends)
         parts.append(said if other is None else f"{name_of(names[1], other)} {said}")
     return f"{label(names[0])} {_written(values[0][0])} → {_written(values[0][-1])}: {', '.join(parts)}"
+
+
+def _said(result: Result | None, measure: str) -> str:
+    """The median in words, and words where there is none: beside an arrow a dash reads as a minus."""
+    if result is None:
+        return "not run yet"
+    median = _median(result, measure)
+    return "no value" if math.isnan(median) else (page.count if measure == "steps" else page.two_digits)(median)
 
 
 def _written(value: Value) -> str:

@@ -112,6 +112,7 @@ def test_a_stopped_sweep_shows_what_it_has_and_goes_on():
     app.session_state["_sweep_stopped"] = grid.to_json()
     app.text_input(key="x_values").set_value("1, 2").run()
     assert not app.exception and "Stopped after 2 of 4 points" in app.info[0].value
+    assert "→ not run yet" in app.markdown[0].value
     next(button for button in app.button if button.label == "Go on").click().run()
     assert app.metric[0].value == "4" and not app.info
 
