@@ -137,3 +137,10 @@ def test_the_name_of_the_diagonal_covers_no_dots_where_there_is_room():
     row = np.geomspace(1.0, 2.2, 30)  # just under it
     figure = figures.features_figure(["x"] * 32, np.append(ends, 0.9 * row), np.append(ends, row), "Title")
     assert figure["layout"]["annotations"][0]["x"] < np.log10(0.9)  # it hangs below all of them
+
+
+def test_a_single_recorded_step_is_seen():
+    one = figures.rows_figure({"fc1": gradient_signs(RNG.standard_normal((1, 4, 3)))}, "Title")
+    assert trace(one, "fc1")["mode"] == "markers"
+    two = figures.rows_figure({"fc1": gradient_signs(RNG.standard_normal((2, 4, 3)))}, "Title")
+    assert trace(two, "fc1")["mode"] == "lines"

@@ -123,7 +123,7 @@ def verdict(found: Diagnosis) -> None:
         reduced = (f", in the {training.directions} directions that hold {page.percent(training.captured)} of their "
                    "variance" if training.directions < found.features else "")
         made_of = (f" The runs are those of {training.rows:,} of {found.rows:,} rows{reduced}; intervals hold the "
-                   "median with 95 % confidence.")
+                   "median with 95\N{NO-BREAK SPACE}% confidence.")
     st.caption(f"{THRESHOLDS}{made_of}")
 
 
@@ -174,6 +174,10 @@ def layers(found: Mapping[str, Diagnosis | None], chosen: str) -> None:
     columns = ["layer", "features", "m²/v", "head-room", "κ raw", "κ centered", "one sign"]
     rows = [table_row(name, each) for name, each in known.items()]
     right.dataframe(pd.DataFrame(rows)[columns], hide_index=True, width="stretch")
+    unknown = [plain(name) for name in found if name not in known]
+    if unknown:
+        more = ", …" if len(unknown) > 5 else ""
+        st.caption(f"Not among them: {', '.join(unknown[:5])}{more}. Choose one above to read why.")
 
 
 def signs(held: Held, say: bool = False) -> dict[str, GradientSigns]:

@@ -135,7 +135,8 @@ def rows_title(found: Mapping[str, GradientSigns]) -> str:
 
 def gradients_sentence(found: Mapping[str, GradientSigns], layer: str) -> str:
     each = found[layer]
-    text = (f"Over {len(each.signs):,} recorded steps, **{percent(each.overall)}** of the rows of ∂L/∂W in "
+    count = len(each.signs)
+    text = (f"Over {count:,} recorded step{'s' * (count > 1)}, **{percent(each.overall)}** of the rows of ∂L/∂W in "
             f"{plain(layer)} have one sign (by chance {percent(each.chance)}).")
     energy = each.mean_direction_energy
     if energy is not None and np.isfinite(energy).any():

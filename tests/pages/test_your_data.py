@@ -221,6 +221,13 @@ def test_another_encoding_is_offered():
     assert not app.warning and figures(app)
 
 
+def test_layers_that_cannot_be_diagnosed_are_not_passed_over_in_silence():
+    rng = np.random.default_rng(0)
+    one, two = rng.random((90, 4)), rng.random((90, 3))
+    app = uploaded(npz(inputs__one=one, inputs__two=two, inputs__dead=np.zeros((90, 2))), "run.npz")
+    assert any("Not among them: dead." in caption.value for caption in app.caption)
+
+
 def test_a_layer_that_cannot_be_diagnosed_leaves_the_others():
     app = uploaded(npz(inputs__bad=np.full((9, 3), np.nan), inputs__good=SIGMOIDS), "run.npz")
     assert "the inputs of good" in answer(app)

@@ -126,8 +126,8 @@ def _signs(found: "Diagnosis") -> str:
         return f"{percent(share)} of single samples push all weights the same way (by chance {percent(chance)}){batch}."
     if found.head_room < SOME:
         return f"{percent(share)} of single samples push all weights the same way (by chance {percent(chance)})."
-    return (f"Only {percent(share)} of single samples push all weights the same way, but the mean needs no such "
-            "agreement to make a long valley.")
+    few = "No single sample pushes" if share == 0 else f"Only {percent(share)} of single samples push"
+    return f"{few} all weights the same way, but the mean needs no such agreement to make a long valley."
 
 
 def at_batch_size(found: "Diagnosis", which: str) -> float:

@@ -91,7 +91,8 @@ function ticksOf(axis) {
     if (within.length > 2) return within.map(value => ({ at: Math.log10(value), text: tickText(value, axis) }));
     return linearTicks(from, to, Math.max(most, 4)).filter(v => v > 0).map(value => ({ at: Math.log10(value), text: tickText(value, axis) }));
   }
-  return linearTicks(a, b, most).map(value => ({ at: value, text: tickText(value, axis) }));
+  const whole = axis.tickformat === "d";  // between whole numbers there is nothing to count
+  return linearTicks(a, b, most).filter(v => !whole || Number.isInteger(v)).map(value => ({ at: value, text: tickText(value, axis) }));
 }
 
 function linearTicks(a, b, most) {

@@ -215,8 +215,10 @@ def rows_figure(found: Mapping[str, GradientSigns], title: str) -> dict:
     steps = max(len(each.unanimous_rows) for each in found.values())
     for k, (name, each) in enumerate(list(found.items())[:MOST_LINES]):
         shown, color = thinned(len(each.unanimous_rows), MOST_POINTS), LAYERS[k]
-        traces.append({"type": "scatter", "mode": "lines", "name": safe(name), "x": shown + 1.0,
+        mode = "lines" if steps > 1 else "markers"  # of a single step there is no line
+        traces.append({"type": "scatter", "mode": mode, "name": safe(name), "x": shown + 1.0,
                        "y": each.unanimous_rows[shown], "line": {"color": color, "width": 2},
+                       "marker": {"color": color, "size": 8},
                        "hovertemplate": f"{safe(name)}, step %{{x:.0f}}: %{{y:.0%}}<extra></extra>"})
         known = np.flatnonzero(np.isfinite(each.unanimous_rows))
         if len(known):
