@@ -245,7 +245,7 @@ def check_page_params() -> None:
     asked = st.session_state.pop("_asked_of_page", {})
     taken = {name: st.session_state[name] for name in asked if name in st.session_state}
     dropped = {name: (value, f"The link asks for {label(name).lower()} `{_shown(asked[name])}`, which this page does "
-                             f"not offer. `{value}` is used instead.")
+                             f"not offer. `{', '.join(value) if isinstance(value, list) else value}` is used instead.")
                for name, value in taken.items() if not _same(asked[name], value)}
     if dropped:
         st.session_state["_notices"] |= dropped
