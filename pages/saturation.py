@@ -80,7 +80,7 @@ st.caption(f"One neuron, a teacher whose outputs it can match, saturation throug
            "treatment and learning rate are those of the sidebar. This page sets: both losses, a learned bias, the "
            f"full batch of at most {MOST_SAMPLES} samples, plain SGD at a constant rate, no noise, and a teacher whose "
            "outputs have mean zero; a fraction of the stability limit is that of each loss and of each kind of inputs.")
-st.button("Open the textbook design", icon=":material/science:", on_click=st.session_state.update, args=(TEXTBOOK,),
+st.button("Open the textbook design", icon=":material/science:", on_click=controls.put, args=(TEXTBOOK,),
           help="All corners of a cube in eight dimensions, whose condition number is known exactly: only the zig-zag's "
                "own slowness is left.")
 page.explanations(__file__)

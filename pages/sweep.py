@@ -7,7 +7,7 @@ from zz_view import sweep_views as views
 experiment = controls.current()
 st.title("How sure is that, over many seeds and settings?", anchor=False)
 picture = page.coming("coming_picture")
-grid, measure, seeds = views.grid_of(experiment)
+grid, measure = views.grid_of(experiment, picture)
 with picture:
     answer = st.empty()
     sweep_runs.refuse_cost(grid)
@@ -16,8 +16,7 @@ with picture:
         st.info(f"Stopped after {len(results)} of {len(grid)} points, which are kept.", icon=":material/pause_circle:")
         st.button("Go on", icon=":material/play_arrow:", on_click=sweep_runs.resume)
     if results:
-        title = views.title(grid, {tuple(r.point.values()): r for r in results}, measure)
-        answer.markdown(f"**{title}** ({views.SHOWN[measure]}, the median of {seeds} seed{'s' * (seeds > 1)}).")
+        answer.markdown(views.answer(grid, results, measure))
         views.draw(grid, results, measure)
         views.numbers(grid, results)
 views.remember(grid, measure)

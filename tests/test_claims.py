@@ -39,7 +39,7 @@ def test_a_verdict_is_a_number_within_its_interval_and_a_finished_sentence(key, 
     assert np.isfinite([verdict.value, *verdict.interval]).all()
     assert verdict.seeds == BY_KEY[key].seeds >= 1
     assert not re.search(r"[{}]|\bnan\b|\binf\b", verdict.condition)
-    assert verdict.condition.endswith(".")
+    assert verdict.condition.endswith(".") and not re.search(r"(?<![\w.])-\d", verdict.condition)
 
 
 def test_all_three_verdicts_occur():

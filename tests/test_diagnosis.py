@@ -2,6 +2,7 @@
 import json
 import math
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from zz_core.diagnosis.moments import moments
 from zz_core.diagnosis.report import as_data, feature_rows, gradient_data, table_row
 from zz_core.diagnosis.spectra import white_condition
 from zz_core.diagnosis.training import MOST_FEATURES, Trained, Training, best_fit, subsample, train
-from zz_core.diagnosis.verdict import ADVICE, SOME, STRONG, THRESHOLDS, short
+from zz_core.diagnosis.verdict import ADVICE, CENTER_ONLY, SOME, STRONG, THRESHOLDS, short
 from zz_core.theory import activation_moments, condition_number, same_sign_probability, spectrum
 
 SOME_EXAMPLES = settings(max_examples=25)  # each is a whole diagnosis
@@ -371,6 +372,16 @@ def test_the_gain_pairs_seeds_and_says_when_it_is_a_bound():
     np.testing.assert_array_equal(bound.gains, [10.0, 3.0, 20.0])
     assert bound.at_least and bound.gain[0] == 10.0
     assert math.isnan(made([40.0, 60.0], [10.0, np.inf]).gain[0])
+    late = made([40.0, 60.0, np.inf], [10.0, 20.0, 5.0])  # one is lost, and the median is known all the same
+    assert not late.at_least and late.gain == (4.0, 3.0, np.inf)
+
+
+def test_a_lost_raw_run_beyond_the_median_is_said_and_makes_no_bound_of_it():
+    found = diagnose(layer("sigmoid", 300, 4), seeds=3)
+    runs = {name: run._replace(steps=run.steps.copy()) for name, run in found.training.runs.items()}
+    runs["none"].steps[np.argmax(found.training.gains)] = np.inf
+    said = replace(found, training=found.training._replace(runs=runs)).verdict
+    assert "more than" not in said and " on over 3 seeds" in said and "1 of the raw runs does not get there" in said
 
 
 def test_wide_inputs_are_reduced_to_directions_that_keep_the_answer():
@@ -435,6 +446,14 @@ def test_positive_inputs_with_one_sign_each_can_still_be_no_problem():
     """One-hot inputs: every single sample has one sign, and nothing is slow."""
     found = diagnose(np.eye(8)[np.arange(400) % 8], seeds=3)
     assert found.one_sign["raw"].value == 1.0 and found.level == "none"
+
+
+def test_standardizing_is_not_advised_where_the_runs_take_longer_with_it():
+    """Of digits, pixels that are rarely inked limit the rate of small batches once they are scaled up."""
+    inputs, labels = load("digits")
+    found = diagnose(inputs, labels == 0, batch_size=32, seeds=3)
+    assert found.training.runs["standardize"].median > 1.5 * found.training.runs["center"].median
+    assert found.level != "none" and found.words.advice == CENTER_ONLY
 
 
 def test_unequal_spreads_are_told_apart_from_the_mean():

@@ -117,3 +117,6 @@ def test_the_table_of_spectra_and_its_sentence_have_the_measured_numbers():
     assert f"1 + D m²/v = {short(FOUND.condition_independent)}" in words.condition_sentence(FOUND)
     assert f"show {short(FOUND.condition_white)} in place of 1" in words.condition_sentence(FOUND)
     assert "no smallest eigenvalue" in words.condition_sentence(few)
+    one = diagnose(RNG.standard_normal((50, 1)) + 3, seeds=0)  # κ is 1 of any sample of one feature
+    assert "finite sample" not in words.condition_sentence(one)
+    assert words.features_title(one) == "The feature's mean is beyond its spread"

@@ -128,3 +128,19 @@ def test_a_long_training_of_a_wide_unit_is_thinned_and_says_so():
     assert "of 1,000" in figure["layout"]["xaxis"]["title"]["text"]
     assert figure["layout"]["yaxis"]["title"]["text"] == "the first 64 of 100 weights"
     assert figure["layout"]["xaxis"]["ticktext"][0] == "1" and figure["layout"]["xaxis"]["ticktext"][-1] == "1000"
+
+
+def test_the_name_of_the_diagonal_covers_no_dots_where_there_is_room():
+    ends = np.array([0.1, 10.0])  # so the line's middle is at 1, or 0 in logarithms
+    alone = figures.features_figure(["a", "b"], ends, ends, "Title")
+    assert alone["layout"]["annotations"][0]["x"] == pytest.approx(0.0)
+    row = np.geomspace(1.0, 2.2, 30)  # just under it
+    figure = figures.features_figure(["x"] * 32, np.append(ends, 0.9 * row), np.append(ends, row), "Title")
+    assert figure["layout"]["annotations"][0]["x"] < np.log10(0.9)  # it hangs below all of them
+
+
+def test_a_single_recorded_step_is_seen():
+    one = figures.rows_figure({"fc1": gradient_signs(RNG.standard_normal((1, 4, 3)))}, "Title")
+    assert trace(one, "fc1")["mode"] == "markers"
+    two = figures.rows_figure({"fc1": gradient_signs(RNG.standard_normal((2, 4, 3)))}, "Title")
+    assert trace(two, "fc1")["mode"] == "lines"

@@ -90,7 +90,8 @@ def test_sign_measures_equal_slow_versions(vector):
 @given(vectors, st.floats(0.01, 100))
 def test_sign_measures_do_not_depend_on_scale_or_on_gradient_against_update(vector, scale):
     for measure in SIGN_MEASURES.values():
-        np.testing.assert_allclose(measure(-scale * vector), measure(vector), rtol=1e-12)
+        # all lie from 0 to 1; where a sum cancels, its rounding is small beside 1 and not beside the sum
+        np.testing.assert_allclose(measure(-scale * vector), measure(vector), rtol=0, atol=1e-12)
 
 
 def test_only_the_energy_survives_flipped_features():

@@ -23,7 +23,7 @@ FIXED = {"batch_size": 1, "steps": 1, "seed": 0, "optimizer": "sgd", "learning_r
 
 @st.cache_resource(show_spinner=False)
 def _sweeps() -> Cache[list[BatchSweep]]:
-    return Cache("batch_sweeps", 16 * 2**20)
+    return Cache("batch_sweeps", 4 * 2**20)
 
 
 def is_swept(specs: tuple[Experiment, ...], sizes: list[int], replicates: int) -> bool:

@@ -169,8 +169,11 @@ def _dropped(name: str, text: str, used: Value) -> str:
             f"`{_spelled(used)}` is used instead.")
 
 
-def _spelled(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)  # as a link spells it
+def _spelled(value: Value | list[str]) -> str:
+    """A value as a link spells it."""
+    if isinstance(value, list):
+        return ", ".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _shown(text: str) -> str:

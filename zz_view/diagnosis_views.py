@@ -113,7 +113,8 @@ def verdict(found: Diagnosis) -> None:
     """The figures in sentences, the thresholds under them."""
     st.caption("This page has its own controls, above; those of the sidebar are the single neuron's and change nothing "
                "here.")
-    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in found.words.figures))
+    unbroken = [plain(sentence).replace(" %", "\N{NO-BREAK SPACE}%") for sentence in found.words.figures]
+    st.markdown("\n".join(f"- {sentence}" for sentence in unbroken))
     if found.words.advice:
         st.markdown(f"**What to do.** {found.words.advice}")
     training = found.training
@@ -122,7 +123,7 @@ def verdict(found: Diagnosis) -> None:
         reduced = (f", in the {training.directions} directions that hold {page.percent(training.captured)} of their "
                    "variance" if training.directions < found.features else "")
         made_of = (f" The runs are those of {training.rows:,} of {found.rows:,} rows{reduced}; intervals hold the "
-                   "median with 95 % confidence.")
+                   "median with 95\N{NO-BREAK SPACE}% confidence.")
     st.caption(f"{THRESHOLDS}{made_of}")
 
 
@@ -173,6 +174,10 @@ def layers(found: Mapping[str, Diagnosis | None], chosen: str) -> None:
     columns = ["layer", "features", "m²/v", "head-room", "κ raw", "κ centered", "one sign"]
     rows = [table_row(name, each) for name, each in known.items()]
     right.dataframe(pd.DataFrame(rows)[columns], hide_index=True, width="stretch")
+    unknown = [plain(name) for name in found if name not in known]
+    if unknown:
+        more = ", …" if len(unknown) > 5 else ""
+        st.caption(f"Not among them: {', '.join(unknown[:5])}{more}. Choose one above to read why.")
 
 
 def signs(held: Held, say: bool = False) -> dict[str, GradientSigns]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from zz_core import Diagnosis
 from zz_core.diagnosis import GradientSigns, Training
-from zz_core.diagnosis.verdict import MATTERS, SOME, at_batch_size, percent, short
+from zz_core.diagnosis.verdict import MATTERS, SOME, at_batch_size, interval, percent, short
 from zz_view.figures.diagnosis import safe
 from zz_view.page import Number, plain
 
@@ -58,9 +58,9 @@ def _steps_number(found: Diagnosis) -> Number:
     value = ("neither arrives" if math.isnan(gain) else f"{'> ' if training.at_least else ''}{short(gain)}x fewer")
     if not math.isnan(gain) and gain < 1.05:
         value = "as many"
-    interval = "" if math.isnan(gain) else f" The ratio's 95 % interval over the seeds: {short(low)} to {short(high)}."
+    spread = "" if math.isnan(gain) else f" The ratio's 95 % interval over the seeds: {interval(low, high)}."
     return Number(f"Steps at batch size {training.batch_size:,}", value,
-                  f"raw {_taken(raw)}, zero-centered {_taken(centered)}", about + interval)
+                  f"raw {_taken(raw)}, zero-centered {_taken(centered)}", about + spread)
 
 
 def _taken(run) -> str:
@@ -95,6 +95,8 @@ def steps_title(training: Training) -> str:
 
 def features_title(found: Diagnosis) -> str:
     above = int((found.mean_ratio[found.kept] > 1).sum())
+    if found.features == 1:
+        return f"The feature's mean is {'beyond' if above else 'within'} its spread"
     return f"{above:,} of {found.features:,} features have a mean beyond their spread"
 
 
@@ -113,8 +115,9 @@ def condition_sentence(found: Diagnosis) -> str:
     text = (f"κ is the largest over the smallest eigenvalue. Independent features of your average mean and variance "
             f"would have **1 + D m²/v = {short(found.condition_independent)}** raw, 1 zero-centered.")
     white = found.condition_white
-    seen = f"show {short(white)} in place of 1" if math.isfinite(white) else "have no smallest eigenvalue at all"
-    text += f" A finite sample adds to both: {found.rows:,} samples of {found.features:,} white features would {seen}."
+    seen = f"can show {short(white)} in place of 1" if math.isfinite(white) else "have no smallest eigenvalue at all"
+    if found.features > 1:  # one feature has one eigenvalue, and κ = 1 whatever the sample
+        text += f" A finite sample adds to both: {found.rows:,} samples of {found.features:,} white features {seen}."
     if math.isinf(found.condition_ratio):
         return f"{text} Raw, the smallest eigenvalue is lost in the rounding of the largest."
     return f"{text} The *ratio* raw over zero-centered, **{short(found.condition_ratio)}**, is steadier."
@@ -132,7 +135,8 @@ def rows_title(found: Mapping[str, GradientSigns]) -> str:
 
 def gradients_sentence(found: Mapping[str, GradientSigns], layer: str) -> str:
     each = found[layer]
-    text = (f"Over {len(each.signs):,} recorded steps, **{percent(each.overall)}** of the rows of ∂L/∂W in "
+    count = len(each.signs)
+    text = (f"Over {count:,} recorded step{'s' * (count > 1)}, **{percent(each.overall)}** of the rows of ∂L/∂W in "
             f"{plain(layer)} have one sign (by chance {percent(each.chance)}).")
     energy = each.mean_direction_energy
     if energy is not None and np.isfinite(energy).any():

@@ -220,9 +220,10 @@ def comparable(experiment: NetworkExperiment) -> NetworkExperiment:
 
 def comparison_plan(experiment: NetworkExperiment) -> str:
     rates = rates_for(experiment.optimizer)
-    return (f"Sigmoid, the same sigmoid minus ½, tanh and ReLU in this network, {experiment.steps} steps each. The "
-            f"rate of each is the best of {len(rates)} from {rates[0]:.2g} to {rates[-1]:.2g} on {SEARCH_SEEDS} seeds, "
-            f"and is reported on {SEEDS} others: {len(COMPARED) * (len(rates) * SEARCH_SEEDS + SEEDS)} trainings, "
+    steps = f"{experiment.steps:,} step{'s' * (experiment.steps > 1)}"
+    return (f"Sigmoid, the same sigmoid minus ½, tanh and ReLU in this network, {steps} each. The rate of each is "
+            f"the best of {len(rates)} from {rates[0]:.2g} to {rates[-1]:.2g} on {SEARCH_SEEDS} seeds, and is "
+            f"reported on {SEEDS} others: {len(COMPARED) * (len(rates) * SEARCH_SEEDS + SEEDS)} trainings, "
             f"about {max(1, comparison_seconds(experiment)):.0f} s.")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from zz_core.diagnosis.verdict import short
 from zz_core.network import NetworkRun
 from zz_core.network_sweeps import BatchShares, Compared, Reason, batch_gain
 from zz_core.theory import (
@@ -63,7 +64,8 @@ def verdict(run: NetworkRun, head_room: np.ndarray) -> str:
     head = {(True, True): "**Yes, both harms are here.**", (False, True): "**The slowness yes, the signs hardly.**",
             (True, False): "**The signs yes, the slowness hardly.**", (False, False): "**Hardly.**"}[often, roomy]
     if shares[signs] < 0.005:
-        one = f"With {each} a step, no row of ∂L/∂W has one sign in any layer"
+        few = "hardly any" if shares[signs] > 0 else "no"
+        one = f"With {each} a step, {few} row of ∂L/∂W has one sign in any layer"
     else:
         one = (f"With {each} a step, **{percent(shares[signs])}** of the rows of ∂L/∂W have one sign in layer "
                f"{signs + 1} (by chance {chance(sizes[signs])})")
@@ -80,7 +82,7 @@ def loss_title(run: NetworkRun) -> str:
         return f"It diverges at step {run.diverged_at[0]:,}"
     if not len(last):
         return "The loss"
-    return f"The loss goes from {last[0]:.2g} to {last[-1]:.2g} in {run.steps:,} steps"
+    return f"The loss goes from {last[0]:.2g} to {last[-1]:.2g} in {run.steps:,} step{'s' * (run.steps > 1)}"
 
 
 def accuracy_title(run: NetworkRun) -> str:
@@ -118,20 +120,25 @@ def batch_sentence(shares: BatchShares, reason: Reason, layer: int, step: int, i
                 "inputs have both signs.")
     if last - line[low] > RISE:
         head = (f"**Averaging more samples raises it again**: at step {step:,}, from {percent(line[low])} of the rows "
-                f"of layer {layer + 1} with {sizes[low]} samples to {percent(last)} with all {sizes[-1]}.")
+                f"of layer {layer + 1} with {sizes[low]} samples to {percent(last)} with all {sizes[-1]:,}.")
     elif first - last > RISE:
         head = (f"**Averaging mixes the signs here**: at step {step:,}, {percent(first)} of the rows of layer "
-                f"{layer + 1} have one sign with {_samples(sizes[0])}, {percent(last)} with all {sizes[-1]} (by chance "
-                f"{chance(inputs)}).")
+                f"{layer + 1} have one sign with {_samples(sizes[0])}, {percent(last)} with all {sizes[-1]:,} (by "
+                f"chance {chance(inputs)}).")
     else:
         head = (f"**Averaging changes nothing here**: at step {step:,}, {percent(first)} of the rows of layer "
-                f"{layer + 1} have one sign with {_samples(sizes[0])}, {percent(last)} with all {sizes[-1]}.")
+                f"{layer + 1} have one sign with {_samples(sizes[0])}, {percent(last)} with all {sizes[-1]:,}.")
     if not math.isfinite(reason.offset) or reason.offset == 0:
         return head
     return (f"{head} What decides it is a unit's *mean* residual, the average slope of the loss at its sum. Here it is "
-            f"{reason.offset:.2g} of the residuals' spread. It outweighs the noise only from about "
-            f"{two_digits(reason.batch_size)} samples on, and then pushes the row along the inputs' mean. Take it "
+            f"{reason.offset:.2g} of the residuals' spread. It outweighs the noise only "
+            f"{_from(reason.batch_size)}, and then pushes the row along the inputs' mean. Take it "
             f"away, and {percent(reason.without)} of the rows have one sign in the full batch.")
+
+
+def _from(batch_size: float) -> str:
+    """From which batch size on; a fraction of a sample is less than one, and of large numbers two digits are known."""
+    return f"from about {short(batch_size)} samples on" if batch_size > 1.5 else "from a single sample on"
 
 
 def start_sentence(start: BatchShares, shown: BatchShares, why: Sequence[Reason], step: int) -> str:
@@ -147,9 +154,9 @@ def start_sentence(start: BatchShares, shown: BatchShares, why: Sequence[Reason]
     fades = f" By step {step:,} the full batch is down to {percent(now)}." if now < last - RISE else ""
     return (f"**At the start averaging raises it**: in layer {layer + 1} from "
             f"{percent(start.unanimous[low, layer])} with {start.batch_sizes[low]} samples to "
-            f"{percent(last)} with all {start.batch_sizes[-1]}. A unit's mean residual is then {why[layer].offset:.2g} "
-            f"of the spread, enough from about {two_digits(why[layer].batch_size)} samples on; without it the full "
-            f"batch has {percent(why[layer].without)}.{fades}")
+            f"{percent(last)} with all {start.batch_sizes[-1]:,}. A unit's mean residual is then "
+            f"{why[layer].offset:.2g} of the spread, enough {_from(why[layer].batch_size)}; without it the full batch "
+            f"has {percent(why[layer].without)}.{fades}")
 
 
 def _samples(size: int) -> str:
@@ -263,8 +270,7 @@ def calculated(width: int, batch_size: int, activation: str, optimizer: str) -> 
                   "other laws")
     return (f"**κ = {two_digits(condition)}**: {gains}. At the optimum all {width} components of a batch's gradient "
             f"share a sign with probability **{_share(same)}**, from a few samples on and however many. Where the "
-            f"error lies across the mean, signs mix from about {two_digits(mixing_batch_size(width, correlation))} "
-            "samples on.")
+            f"error lies across the mean, signs mix {_from(mixing_batch_size(width, correlation))}.")
 
 
 def _share(share: float) -> str:

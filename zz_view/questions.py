@@ -127,7 +127,7 @@ def mean_or_saturation(sweep: SaturationSweep, names: tuple[str, str]) -> Questi
         options[larger] if known else None,
         f"the mean adds {page.count(mean)} steps, the start {page.count(wait)}." if known else "one never arrives.",
         "A narrow valley multiplies the steps; a saturated start adds a wait that grows like e to the power of z₀. Far "
-        "enough out the wait wins; move the start bias below to see where.")
+        "enough out the wait wins; move the start bias above to see where.")
 
 
 def momentum_alone(lanes: Sequence[Lane]) -> Question | None:
@@ -136,14 +136,18 @@ def momentum_alone(lanes: Sequence[Lane]) -> Question | None:
     if not {"nothing", "momentum"} <= set(found):
         return None
     nothing, momentum = (found[key].median for key in ("nothing", "momentum"))
+    (low, high), (least, most) = (found[key].interval for key in ("nothing", "momentum"))
+    overlap = least <= high and low <= most  # then these seeds do not tell the medians apart
     options = ("Faster", "About the same", "Slower")
     known = math.isfinite(nothing) or math.isfinite(momentum)
-    place = 0 if ALIKE * momentum < nothing else 2 if momentum > ALIKE * nothing else 1
+    place = 1 if overlap else 0 if ALIKE * momentum < nothing else 2 if momentum > ALIKE * nothing else 1
     each = found["nothing"].experiment.batch_size
     return Question(
         f"Momentum averages over steps. With {each} sample{'s' * (each > 1)} a step, each at its own best rate, is it "
         "faster than plain descent?", options, options[place] if known else None,
-        f"{page.in_steps(momentum)} with momentum, {page.in_steps(nothing)} without.",
+        f"{page.in_steps(momentum)} with momentum, {page.in_steps(nothing)} without"
+        + (f"; their 95\N{NO-BREAK SPACE}% intervals, {page.count(least)} to {page.count(most)} and "
+           f"{page.count(low)} to {page.count(high)}, overlap." if overlap and low < high else "."),
         "Momentum speeds up long, smooth valleys. Steps on a few samples are noisy, and it carries their noise along: "
         "the rate must be lower for it. The larger the batch, the more it gains.")
 

@@ -94,10 +94,13 @@ def rates_title(lane: Lane) -> str:
 
 
 def losses_title(lanes: Sequence[Lane]) -> str:
-    good = comparable(lanes)
-    if len(good) < 2:
+    """First and last at the goal by the median loss, as the picture has it: it may touch the goal and leave again."""
+    touched = sorted((int(lane.step_index[there[0]]), k) for k, lane in enumerate(lanes) if not lane.misses
+                     and len(there := np.flatnonzero(lane.losses <= 1)))
+    if len(touched) < 2:
         return "The loss on the way to the goal"
-    return f"{label(good[0])} arrives at step {good[0].median:.0f}, {in_text(good[-1])} at {good[-1].median:.0f}"
+    (soonest, first), (latest, last) = touched[0], touched[-1]
+    return f"{label(lanes[first])} touches the goal at step {soonest}, {in_text(lanes[last])} at {latest}"
 
 
 def paths_title(lanes: Sequence[Lane]) -> str:
@@ -190,8 +193,9 @@ def trap_words(traps: Traps, experiment: Experiment) -> list[str]:
         items.append(f"**Adam's first step on one sample is along the diagonal.** Its cosine with it is "
                      f"{traps.adam_along:.2f}, plain descent's {traps.plain_along:.2f}: dividing each weight's step by "
                      "its own size leaves the signs alone." if traps.adam_along > 0.999 else
-                     f"**Adam's first step has all components of one size.** Here signs differ, so its cosine with the "
-                     f"diagonal is {traps.adam_along:.2f}, plain descent's {traps.plain_along:.2f}.")
+                     "**Adam's first step has all components of one size**, but for zeros. Here there are zeros, or "
+                     f"signs differ, so its cosine with the diagonal is {traps.adam_along:.2f}, plain descent's "
+                     f"{traps.plain_along:.2f}.")
     if math.isfinite(traps.raw_condition) and math.isfinite(traps.centered_condition):
         before, after = traps.harmed
         items.append(f"**Centering without a bias is no theorem.** On these inputs κ goes from "

@@ -28,7 +28,7 @@ SMALL_BYTES = 8 * 2**20
 MEASURES = 3  # times that a page looks at every sample of a run
 SAMPLE, SAMPLE_OF_OTHERS, VALUE = 20e-9, 60e-9, 0.7e-9  # seconds for one: of squared losses, of others, of each input
 KEPT_BYTES, KEPT_LARGE_BYTES = 64 * 2**20, 256 * 2**20  # of runs, in memory for everyone
-KEPT_PREDICTIONS_BYTES = 16 * 2**20
+KEPT_PREDICTIONS_BYTES = 6 * 2**20  # the longest two runs need that
 BAND_SEEDS, BAND_SHARE = 20, 0.8  # how many runs a band sums up, and the share of them that it holds
 # What the stability limit does not depend on: a dragged learning rate finds its limit in the cache.
 NOT_IN_THE_LIMIT = {name: DEFAULTS[name] for name in ("learning_rate", "rate_unit", "schedule", "sampling", "steps",

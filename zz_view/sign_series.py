@@ -17,7 +17,7 @@ from zz_view.page import percent
 
 VECTORS = {"sample": "sample gradient", "batch": "batch gradient", "update": "update"}
 CHUNK_VALUES = 2**21  # of inputs at a time: the gradients of a long run are never held all at once
-KEPT_BYTES = 16 * 2**20  # of signs, in memory for everyone
+KEPT_BYTES = 4 * 2**20  # of signs, in memory for everyone: those of the two longest runs
 ARRIVED = 1e-3  # of the distance at the start, where every page stops measuring a path
 
 

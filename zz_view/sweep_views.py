@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from zz_core import Experiment
-from zz_core.specs import Value
+from zz_core.specs import Value, written
 from zz_core.sweep import MEASURES, Grid, Result, Summary, summary, table
 from zz_view import page, runs, share, sweep_axes, sweep_runs
 from zz_view.board import Chart, board
@@ -24,48 +25,63 @@ REMEMBERED = 8
 TWIN_NAMES = {"none": "raw", "center": "zero-centered"}
 
 
-def axes(experiment: Experiment) -> dict[str, list[Value]]:
-    """The fields that vary and their values, as the visitor chooses and writes them; a sentence where that fails."""
+def axes(experiment: Experiment) -> tuple[dict[str, list[Value]], str]:
+    """The fields that vary and their values, as the visitor chooses and writes them; and why not, where that fails."""
     left, right = st.columns(2)
     with left:
-        first = _axis("Along the picture", "x", sweep_axes.FIELDS, "batch_size", experiment)
+        first, wrong = _axis("Along the picture", "x", sweep_axes.FIELDS, "batch_size", experiment)
     with right:
-        second = _axis("A line or a row for each", "y", (NONE, *sweep_axes.FIELDS), "treatment", experiment)
+        second, wrong_too = _axis("A line or a row for each", "y", (NONE, *sweep_axes.FIELDS), "treatment", experiment)
     if set(first) & set(second):
-        runs.refuse("Both choices name the same field: choose another one, or nothing, for the second.")
-    return first | second
+        return {}, "Both choices name the same field: choose another one, or nothing, for the second."
+    return first | second, wrong or wrong_too
 
 
-def _axis(title: str, key: str, fields: Sequence[str], default: str, experiment: Experiment) -> dict[str, list[Value]]:
+def _axis(title: str, key: str, fields: Sequence[str], default: str,
+          experiment: Experiment) -> tuple[dict[str, list[Value]], str]:
     name = st.selectbox(title, fields, index=fields.index(default), key=key, **BOUND,
                         help="Any field of the sidebar; everything else stays as the sidebar has it.")
     if name == NONE:
         st.text_input("Its values", "", disabled=True, key=f"{key}_off", placeholder="one line")
-        return {}
+        return {}, ""
     usual = sweep_axes.usual(name, experiment)
     text = st.text_input("Its values", "", key=f"{key}_values", placeholder=sweep_axes.shown(usual), **BOUND,
                          help="Separated by commas, such as `1, 4, 16`, or a range such as `0.05 to 1, 9 values, log`. "
                               "Empty takes the values shown in grey.")
     try:
-        return {name: sweep_axes.parsed(name, text) if text.strip() else usual}
+        return {name: sweep_axes.parsed(name, text) if text.strip() else usual}, ""
     except ValueError as error:
-        runs.refuse(f"{runs.readable(error)}.")
+        return {}, _readable(error)
 
 
-def grid_of(experiment: Experiment) -> tuple[Grid, str, int]:
-    """The grid, the measure that is shown, and how many seeds; draws the controls."""
+def _readable(error: ValueError) -> str:
+    """The core's message as a sentence for someone who sees this page's controls, not the code."""
+    name, value, rule = runs.split_message(error)
+    if name not in sweep_axes.DEFAULTS:
+        return f"{error}."
+    return f"**{label(name)}** is {value}, but it {rule}. Change its values below; nothing else was touched."
+
+
+def grid_of(experiment: Experiment, place: DeltaGenerator) -> tuple[Grid, str]:
+    """The grid and the measure that is shown; draws the controls.
+
+    A sentence in `place` where there is no such grid: after all controls, since one not drawn would lose its value.
+    """
     with st.container(border=True):
-        chosen = axes(experiment)
+        chosen, wrong = axes(experiment)
         left, right = st.columns(2)
         measure = left.selectbox("Measure", list(SHOWN), key="measure", **BOUND,
                                  help="\n".join(f"- `{name}`: {words}" for name, words in SHOWN.items()))
         seeds = right.select_slider("Seeds", SEEDS, 20, key="seeds", **BOUND,
                                     help="How many draws of the samples each point has. The full batch draws nothing: "
                                          "one run says all.")
-    try:
-        return Grid(experiment, chosen, seeds), measure, seeds
-    except ValueError as error:
-        runs.refuse(f"{runs.readable(error)}.")
+    with place:
+        if wrong:
+            runs.refuse(wrong)
+        try:
+            return Grid(experiment, chosen, seeds), measure
+        except ValueError as error:
+            runs.refuse(_readable(error))
 
 
 def found_in(result: Result, measure: str) -> Summary | None:
@@ -80,7 +96,7 @@ def name_of(field: str, value: Value) -> str:
     """How a line is called: the twins by their names on all pages."""
     if field == "treatment":
         return TWIN_NAMES.get(value, str(value).replace("_", " "))
-    words = f"{value:g}" if isinstance(value, float) else str(value)
+    words = _written(value)
     return words if isinstance(value, str) else f"{label(field).lower()} {words}"
 
 
@@ -90,11 +106,12 @@ def draw(grid: Grid, results: Sequence[Result], measure: str) -> None:
     points = {tuple(result.point.values()): result for result in results}
     across = figures.Axis(label(names[0]), values[0], sweep_axes.is_log(values[0]))
     theory = sweep_runs.theory([result.task for result in results if not result.error], measure)
-    if len(values) == 2 and len(values[1]) > figures.MOST_LINES:
+    is_map = len(values) == 2 and len(values[1]) > figures.MOST_LINES
+    if is_map:
         up = figures.Axis(label(names[1]), values[1])
         cells = np.array([[_median(points.get((x, y)), measure) for x in values[0]] for y in values[1]])
-        figure = figures.map_figure(across, up, cells, f"Median {SHOWN[measure]}", SHOWN[measure],
-                                    measure in LOGARITHMIC)
+        heading = SHOWN[measure] if measure == "condition" else f"Median {SHOWN[measure]}"
+        figure = figures.map_figure(across, up, cells, heading, SHOWN[measure], measure in LOGARITHMIC)
     else:
         rest = values[1] if len(values) == 2 else [None]
         lines = [_line(grid, points, theory, measure, other, names) for other in rest]
@@ -103,7 +120,7 @@ def draw(grid: Grid, results: Sequence[Result], measure: str) -> None:
         figure = figures.lines_figure(across, lines, heading, SHOWN[measure], log)
     alt = f"{SHOWN[measure]} against {label(names[0]).lower()}. {title(grid, points, measure)}."
     board([Chart(figure, "sweep", alt)], "sweep_board")
-    st.caption(_notes(results, theory, measure))
+    st.caption(_notes(results, theory, measure, is_map))
 
 
 def _line(grid: Grid, points: dict, theory: dict[int, float], measure: str, other: Value | None,
@@ -125,36 +142,54 @@ def _median(result: Result | None, measure: str) -> float:
     return math.nan if found is None else found.median
 
 
+def answer(grid: Grid, results: Sequence[Result], measure: str) -> str:
+    """The page's sentence: the measure at both ends, and what kind of number it is."""
+    said = title(grid, {tuple(result.point.values()): result for result in results}, measure)
+    seeds = grid.replicates
+    of = "" if measure == "condition" else f", the median of {seeds} seed{'s' * (seeds > 1)}"  # κ is the data's own
+    return f"**{said}** ({SHOWN[measure]}{of})."
+
+
 def title(grid: Grid, points: dict, measure: str) -> str:
     """From the first to the last value of the first axis, for the first two lines."""
     names, values = list(grid.axes), list(grid.axes.values())
     rest = values[1][:2] if len(values) == 2 else [None]
     parts = []
     for other in rest:
-        ends = [_median(points.get((x,) if other is None else (x, other)), measure)
-                for x in (values[0][0], values[0][-1])]
-        words = page.count if measure == "steps" else page.two_digits
-        said = " → ".join("–" if math.isnan(end) else words(end) for end in ends)
+        ends = [points.get((x,) if other is None else (x, other)) for x in (values[0][0], values[0][-1])]
+        said = " → ".join(_said(end, measure) for end in ends)
         parts.append(said if other is None else f"{name_of(names[1], other)} {said}")
     return f"{label(names[0])} {_written(values[0][0])} → {_written(values[0][-1])}: {', '.join(parts)}"
 
 
+def _said(result: Result | None, measure: str) -> str:
+    """The median in words, and words where there is none: beside an arrow a dash reads as a minus."""
+    if result is None:
+        return "not run yet"
+    median = _median(result, measure)
+    return "no value" if math.isnan(median) else (page.count if measure == "steps" else page.two_digits)(median)
+
+
 def _written(value: Value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else written(value)
 
 
-def _notes(results: Sequence[Result], theory: dict[int, float], measure: str) -> str:
-    parts = [f"Medians with 95 % intervals, run {sweep_runs.where()}."]
+def _notes(results: Sequence[Result], theory: dict[int, float], measure: str, is_map: bool) -> str:
+    """What the picture shows; a map has no intervals, no markers and no dashed lines."""
+    what = ("The condition number of each point's data" if measure == "condition" else
+            "Medians over the seeds" if is_map else "Medians with 95 % intervals")
+    parts = [f"{what}, run {sweep_runs.where()}."]
     if measure == "steps":
-        parts.append("A seed that does not arrive counts as slower than all that do. Open markers: more than half do "
-                     "not arrive.")
-    if theory:
+        mark = "A dash" if is_map else "Open markers"
+        parts.append(f"A seed that does not arrive counts as slower than all that do. {mark}: more than half do not "
+                     "arrive.")
+    if theory and not is_map:
         parts.append("Dashed: " + ("the closed form for independent features." if measure == "condition" else
                                    "the expected excess loss, a mean over all draws, which a few unlucky ones pull "
                                    "above the median."))
     failed = [result for result in results if result.error]
     if failed:
-        parts.append(f"{len(failed)} of {len(results)} points are impossible: {failed[0].error}.")
+        parts.append(f"{len(failed)} of {len(results)} points are impossible, such as {failed[0].error}.")
     return " ".join(parts)
 
 

@@ -211,3 +211,8 @@ def test_a_bad_value_of_a_page_s_own_control_gets_a_sentence(page, settle):
     open_page(page, settle, "/trajectories?other_seeds=999")
     assert "other seeds `999`".replace("`", "") in sentences(page) and "0 is used instead" in sentences(page)
     assert page.zz_errors == []
+
+
+def test_what_is_used_instead_of_several_choices_is_listed_in_words(page, settle):
+    open_page(page, settle, "/remedies?lanes=foo")
+    assert "nothing, center, whiten" in sentences(page) and "[" not in sentences(page)

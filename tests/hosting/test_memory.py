@@ -1,4 +1,4 @@
-"""Threads share one heap, and what is free goes back to the system. In processes of their own: it cannot be undone."""
+"""Threads share one heap, and what is free in it goes back to the system. In processes of their own: it is for good."""
 import ctypes
 import re
 import subprocess

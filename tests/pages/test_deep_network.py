@@ -220,3 +220,8 @@ def test_the_start_is_told_with_its_own_reason():
     assert ("By step 96" in sentence) == (later.unanimous[-1, 1] < start.unanimous[-1, 1] - 0.05)
     tanh = shares_by_batch(train(NetworkExperiment(data="wine", activation="tanh", steps=1)), 0)
     assert words.start_sentence(tanh, tanh, why, 1) == ""
+    # a mean residual as large as its spread decides at once, not "from 0.28 samples on"
+    at_once = words.start_sentence(start, later, [each._replace(offset=1.9) for each in why], 96)
+    assert "enough from a single sample on" in at_once
+    large = words.start_sentence(start, later, [each._replace(offset=0.0283) for each in why], 96)
+    assert "enough from about 1,200 samples on" in large

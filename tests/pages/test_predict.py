@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from tests.charts import figures, open_page
 from zz_core import Experiment, simulate
 from zz_core.network import NetworkExperiment, train
+from zz_core.remedies import Lane
 from zz_core.stability import condition, eigenvalues
 from zz_core.summary import summarize
 from zz_view import questions
@@ -118,3 +119,15 @@ def test_the_north_east_exception_is_a_matter_of_the_step_length():
     run = simulate(Experiment(target_angle=0.0, batch_size=256, learning_rate=0.9))
     assert question.shown.startswith("Yes")
     assert two_digits(summarize(run).path_ratio[0], "x") in question.measured
+
+
+def test_momentum_is_told_faster_or_slower_only_where_the_seeds_tell_it():
+    def asked_of(nothing: list[float], momentum: list[float]) -> Question:
+        return questions.momentum_alone([Lane(name, "", Experiment(), steps=np.array(steps)) for name, steps in
+                                         (("nothing", nothing), ("momentum", momentum))])
+
+    apart = asked_of([30.0, 39, 41] * 7, [49.0, 54, 66] * 7)
+    assert apart.shown == "Slower" and "overlap" not in apart.measured
+    wide = asked_of([*[25.0] * 7, 39, *[71] * 7], [49.0, 54, 66] * 7)
+    assert wide.shown == "About the same" and "49 to 66 and 25 to 71, overlap" in wide.measured
+    assert asked_of([40.0], [20.0]).shown == "Faster"  # the full batch: exact

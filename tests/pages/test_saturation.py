@@ -49,6 +49,7 @@ def test_the_button_opens_the_textbook_design():
     assert not app.exception
     assert app.number_input(key="dimensions").value == 8 and app.selectbox(key="inputs").value == "factorial"
     assert app.metric[0].value == "7.0x"
+    assert float(app.query_params["distance"]) == 6  # in the address, though its control is folded away
 
 
 def test_the_start_shown_moves_the_lower_pictures_and_not_the_runs():

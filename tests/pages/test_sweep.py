@@ -65,6 +65,29 @@ def test_what_cannot_be_run_is_a_sentence(query, words):
     assert re.search(words, app.warning[0].value)
 
 
+def test_a_slip_in_the_values_changes_no_other_control():
+    app = opened(x_values="1, x", y="bias", measure="path_ratio", seeds="10")
+    sentence = app.warning[0].value
+    assert sentence.endswith("nothing else was touched.") and "sidebar" not in sentence
+    app.text_input(key="x_values").set_value("1, 4").run()
+    assert not app.warning and app.selectbox(key="y").value == "bias"
+    assert app.selectbox(key="measure").value == "path_ratio" and app.select_slider(key="seeds").value == 10
+
+
+def test_the_words_under_a_map_speak_of_nothing_that_it_lacks():
+    app = opened(x="dimensions", x_values="2, 4", y="activation", measure="condition")
+    assert not {"Dashed", "interval", "Median"} & set(app.caption[0].value.replace(":", " ").split())
+    assert "median" not in app.markdown[0].value  # the condition number is the data's, and no seed's
+    app.selectbox(key="measure").select("steps").run()
+    assert "Open markers" not in app.caption[0].value and "A dash" in app.caption[0].value
+
+
+def test_the_answer_writes_values_as_the_controls_do():
+    said = opened(x="samples", x_values="32, 64", y="batch_size", y_values="64").markdown[0].value
+    assert "batch size 64 no value →" in said
+    assert "Bias false → true" in opened(x="bias", y="nothing").markdown[0].value
+
+
 def test_a_sweep_is_computed_once_and_another_measure_costs_nothing(monkeypatch):
     app = opened(x_values="1, 2, 4", data_seed="77")
     monkeypatch.setattr("zz_core.sweep.running.work", lambda task: pytest.fail("computed again"))
@@ -89,6 +112,7 @@ def test_a_stopped_sweep_shows_what_it_has_and_goes_on():
     app.session_state["_sweep_stopped"] = grid.to_json()
     app.text_input(key="x_values").set_value("1, 2").run()
     assert not app.exception and "Stopped after 2 of 4 points" in app.info[0].value
+    assert "→ not run yet" in app.markdown[0].value
     next(button for button in app.button if button.label == "Go on").click().run()
     assert app.metric[0].value == "4" and not app.info
 

@@ -106,7 +106,8 @@ def test_the_shipped_data_are_diagnosed_with_their_first_class_for_the_target(na
     drawn = trace(kept["steps"], "zero-centered, a seed")
     np.testing.assert_array_equal(np.where(np.isfinite(steps), values(drawn["x"]), np.inf), steps)
     assert [text == "not reached" for text in drawn["customdata"]] == np.isinf(steps).tolist()
-    assert all(sentence.split(":")[0] in words(app).replace("\\", "") for sentence in found.words.figures)
+    assert all(sentence.split(":")[0] in words(app).replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
+               for sentence in found.words.figures)
     assert THRESHOLDS in words(app) and found.words.advice in words(app)
     assert app.metric[1].value == f"{short(found.head_room)}x"
 
@@ -218,6 +219,13 @@ def test_another_encoding_is_offered():
     assert "UTF-8" in app.warning[0].value
     button(app, "Read it as Windows-1252").click().run()
     assert not app.warning and figures(app)
+
+
+def test_layers_that_cannot_be_diagnosed_are_not_passed_over_in_silence():
+    rng = np.random.default_rng(0)
+    one, two = rng.random((90, 4)), rng.random((90, 3))
+    app = uploaded(npz(inputs__one=one, inputs__two=two, inputs__dead=np.zeros((90, 2))), "run.npz")
+    assert any("Not among them: dead." in caption.value for caption in app.caption)
 
 
 def test_a_layer_that_cannot_be_diagnosed_leaves_the_others():

@@ -65,7 +65,7 @@ SIZES = {"single": BASE, "small": replace(BASE, batch_size=16), "large": replace
 SOON = {"single": BASE, "small": replace(BASE, batch_size=2), "large": replace(BASE, batch_size=64)}
 RACE = replace(BASE, learning_rate=0.5, steps=600)
 FULL = replace(RACE, batch_size=1024)
-UNIT = "mixed-sign share of large batches - of small ones, median over the data sets"
+UNIT = "mixed-sign share of large batches minus that of small ones, median over the data sets"
 WORDS = {
     "holds": "The share of batches with mixed signs is {single:.0%} for single samples, {small:.0%} for {small_size} "
              "and {large:.0%} for {large_size} of them.",
@@ -96,7 +96,8 @@ CLAIMS = (
                            "{small:.0%} of batches of {small_size} have mixed signs, {large:.0%} of batches of "
                            "{large_size}."}),
     Claim(
-        "batch-mitigates-slowness", "Adding up gradients over a batch mitigates the slowness.",
+        "batch-mitigates-slowness",
+        "Adding up gradients over a batch mitigates the slowness that the inputs' mean causes.",
         SOURCE + ", read as a statement on speed",
         {"single_raw": RACE, "single_centered": replace(RACE, treatment="center"),
          "full_raw": FULL, "full_centered": replace(FULL, treatment="center")}, "full_raw", "batch-averaging",

@@ -14,6 +14,7 @@ from zz_core.simulation import Run, simulate
 from zz_core.summary import SETTLED
 
 STRAIGHT = 1.1  # a path at most a tenth longer than the straight line is called straight
+MINUS = re.compile(r"(?<![\w.])-(?=\d)")  # a number's sign, and no hyphen between words or numbers
 PERCENT = re.compile(r"(?<=\d)%")  # as a format writes it; in words a space stands before it, where no line ends
 MATTERS = 1.5  # a factor in the number of steps from which on it is called a difference
 
@@ -68,7 +69,7 @@ def decide(claim: Claim) -> Verdict:
     low, high = measured.interval
     condition = claim.conditions[verdict].format(value=measured.value, low=low, high=high, seeds=claim.seeds,
                                                  **measured.numbers)
-    condition = PERCENT.sub("\N{NO-BREAK SPACE}%", condition)
+    condition = MINUS.sub("\N{MINUS SIGN}", PERCENT.sub("\N{NO-BREAK SPACE}%", condition))
     return Verdict(verdict, measured.value, measured.interval, claim.seeds, condition)
 
 

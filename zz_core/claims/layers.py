@@ -149,16 +149,18 @@ CLAIMS = (
                            "after tanh (by chance {chance:.4%}), in networks trained on standardized digits.",
             "fails": "{value:.0%} of the second layer's units have gradients of one sign."}),
     Claim(
-        "later-layers-batch", "Adding up gradients over a batch lets signs vary in later layers too.",
-        "CS231n notes, neural networks 1, carried over to later layers",
+        "later-layers-batch",
+        "The larger the batch, the rarer a shared sign, in later layers too, from the start of a training on.",
+        "CS231n notes, neural networks 1, carried over to later layers at the start",
         {"squared": DEEP_SQUARED, "entropy": replace(DEEP_SQUARED, loss="cross_entropy")}, "squared", "deep-network",
         later_layers_by_batch, _falls,
-        "share of second-layer units with a gradient of one sign, large batches - small ones, digits, median over "
+        "share of second-layer units with a gradient of one sign, large batches minus small ones, digits, median over "
         "networks", 20, "fails", {
             "holds": "The share falls from {small:.0%} at batches of {small_size} to {large:.0%} at {large_size}.",
             "conditional": "The share is {small:.0%} at batches of {small_size} and {large:.0%} at {large_size}.",
-            "fails": "Only at first: with the squared loss the share falls from {single:.0%} for single samples to "
-                     "{small:.0%} at batches of {small_size} and rises to {large:.0%} at {large_size}, since a hidden "
-                     "unit's slopes do not average to zero. With cross-entropy it goes from {entropy_small:.0%} to "
-                     "{entropy_large:.0%}, still far from chance."}),
+            "fails": "Before the first step, with the squared loss, the share falls from {single:.0%} for single "
+                     "samples to {small:.0%} at batches of {small_size} and rises to {large:.0%} at {large_size}: a "
+                     "hidden unit's slopes do not average to zero. With cross-entropy it goes from {entropy_small:.0%} "
+                     "to {entropy_large:.0%}, still far from chance. This often fades as the biases learn, as a later "
+                     "step behind the link shows."}),
 )

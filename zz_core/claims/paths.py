@@ -168,7 +168,7 @@ CLAIMS = (
             "conditional": "The path is {value:.2f} times what steps of one sign need, [{low:.2f}, {high:.2f}].",
             "fails": "Steps of one sign need {signs:.2f} times the straight line, never more than √2 in any "
                      "dimension, and steps along these samples {samples:.2f} times; the run takes {taken:.1f} times. "
-                     "The rest is noise along a narrow valley."}),
+                     "The rest is the to and fro of single samples in a narrow valley."}),
     Claim(
         "north-east-exception", "Isn't that a special case? Toward the north-east there is no zig-zag.",
         "a comment in a discussion of the CS231n notes",
@@ -177,9 +177,9 @@ CLAIMS = (
         "path / straight line at the full batch's fastest rate for all targets, exact", 1, "conditional", {
             "holds": "The path is straight, at long steps too.",
             "conditional": "Signs do not forbid the straight line, and up to half the stability limit the full batch "
-                           "takes it ({calm:.2f} times). With longer steps this is where it zig-zags most: "
-                           "{value:.0f} times the straight line, the condition number {condition:.0f}. Single samples "
-                           "take {single:.1f} times.",
+                           "takes it ({calm:.2f} times). With longer steps it zig-zags here, too: {value:.0f} times "
+                           "the straight line, as much as the condition number, {condition:.0f}, allows. Single "
+                           "samples take {single:.1f} times.",
             "fails": "Even calm steps take {calm:.2f} times the straight line."}),
     Claim(
         "overshoot-together", "With too long a step all weights overshoot together and must come back together.",

@@ -51,7 +51,7 @@ RAW = Experiment(inputs="factorial", dimensions=8, batch_size=256, bias=True, di
 CENTERED = replace(RAW, treatment="center")
 STARTS = {"raw": RAW, "centered": CENTERED, "moderate": replace(CENTERED, start_bias=4.0),
           "deep": replace(CENTERED, start_bias=8.0)}
-UNIT = "steps that a deeply saturated start costs / steps that the inputs' mean costs, exact"
+UNIT = "steps that a deeply saturated start costs / steps that the inputs' mean costs, to 1 % of the loss, exact"
 WORDS = {
     "holds": "The inputs' mean costs {zigzag:.0f} steps, a start bias of {moderate_start:.0f} already "
              "{moderate:.0f} and one at {deep_start:.0f} costs {deep:.0f}.",

@@ -65,14 +65,22 @@ class Training(NamedTuple):
 
     @property
     def gain(self) -> tuple[float, float, float]:
-        """Median of `gains` and its 95 % interval; NaN where a zero-centered run does not arrive."""
+        """Median of `gains` and its 95 % interval, infinite above where raw runs that do not arrive decide it; NaN
+        where a zero-centered run does not arrive."""
         gains = self.gains
-        return (math.nan,) * 3 if np.isnan(gains).any() else (float(np.median(gains)), *median_interval(gains))
+        if np.isnan(gains).any():
+            return (math.nan,) * 3
+        return float(np.median(gains)), median_interval(gains)[0], median_interval(self._unbounded)[1]
 
     @property
     def at_least(self) -> bool:
-        """Whether the gain is a lower bound, since some raw runs do not arrive."""
-        return not np.isfinite(self.runs["none"].steps).all()
+        """Whether the gain is a lower bound: a median is none where only larger values are not known."""
+        return bool(np.median(self._unbounded) != np.median(self.gains))
+
+    @property
+    def _unbounded(self) -> np.ndarray:
+        """`gains`, infinite where the raw run does not arrive."""
+        return np.where(np.isfinite(self.runs["none"].steps), self.gains, np.inf)
 
 
 def subsample(rows: int, most: int, seed: int) -> np.ndarray:

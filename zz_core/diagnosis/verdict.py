@@ -18,6 +18,7 @@ THRESHOLDS = (
     f"and by how many times fewer steps the runs then take. Both below {SOME:g} is no problem. From {STRONG:g} on in "
     f"one of them the mean is the first thing to mend, unless the runs gain less than {MATTERS:g}.")
 ADVICE = "Standardize the inputs or put a normalization before this layer."
+CENTER_ONLY = "Zero-center the inputs and leave their spreads as they are: standardized ones take more steps here."
 
 
 class Words(NamedTuple):
@@ -99,9 +100,16 @@ def _steps(found: "Diagnosis") -> str:
                 f"zero-centered ones take {_steps_of(centered)}: expect more than {short(gain)} times fewer steps "
                 f"(95 % interval from {short(low)} on over {len(centered.steps)} seeds).")
     few = f"about {short(gain)} times fewer steps" if gain >= MATTERS else "about as many steps"
-    return (f"Trained {size}, expect {few} when zero-centered ({short(gain)}, 95 % interval {short(low)} to "
-            f"{short(high)} over {len(centered.steps)} seeds): {_steps_of(raw)} raw, {_steps_of(centered)} "
-            "zero-centered to 1 % of the excess loss.")
+    late = int(np.isinf(raw.steps).sum())
+    lost = f"; {late} of the raw runs do{'es' * (late == 1)} not get there within {raw.limit:,}" if late else ""
+    return (f"Trained {size}, expect {few} when zero-centered ({short(gain)}, 95 % interval {interval(low, high)} over "
+            f"{len(centered.steps)} seeds): {_steps_of(raw)} raw, {_steps_of(centered)} zero-centered to 1 % of the "
+            f"excess loss{lost}.")
+
+
+def interval(low: float, high: float) -> str:
+    """The interval of a gain; open where raw runs that do not arrive lie beyond it."""
+    return f"{short(low)} to {short(high)}" if math.isfinite(high) else f"from {short(low)} on"
 
 
 def _steps_of(run: "Trained") -> str:
@@ -118,8 +126,8 @@ def _signs(found: "Diagnosis") -> str:
         return f"{percent(share)} of single samples push all weights the same way (by chance {percent(chance)}){batch}."
     if found.head_room < SOME:
         return f"{percent(share)} of single samples push all weights the same way (by chance {percent(chance)})."
-    return (f"Only {percent(share)} of single samples push all weights the same way, but the mean needs no such "
-            "agreement to make a long valley.")
+    few = "No single sample pushes" if share == 0 else f"Only {percent(share)} of single samples push"
+    return f"{few} all weights the same way, but the mean needs no such agreement to make a long valley."
 
 
 def at_batch_size(found: "Diagnosis", which: str) -> float:
@@ -150,11 +158,12 @@ def _aside(found: "Diagnosis") -> str:
 
 
 def _advice(found: "Diagnosis", level: str) -> str:
+    runs = found.training.runs if found.training else {}
     if level != "none":
-        return ADVICE
+        # rare features, once scaled up, limit the rate of small batches: the runs decide, not the condition number
+        return CENTER_ONLY if runs and runs["standardize"].median > MATTERS * runs["center"].median else ADVICE
     if _spreads(found):
         return "Standardize the inputs: not for their means, but for their unequal spreads."
-    runs = found.training.runs if found.training else {}
     if runs and math.isinf(runs["center"].median) and math.isfinite(runs["standardize"].median):
         return "Standardize the inputs: not for their means, but for their size beside the 1 of the bias."
     return ""

@@ -84,10 +84,15 @@ function ticksOf(axis) {
     return ticks;
   }
   if (axis.log) {
-    const from = 10 ** a, to = 10 ** b;
+    const from = 10 ** a, to = 10 ** b, marks = [];
+    // even steps would leave the lower half of such an axis bare
+    for (let power = Math.floor(a); power <= b; power++) marks.push(...[1, 2, 5].map(digit => Number((digit * 10 ** power).toPrecision(1))));
+    const within = marks.filter(value => value >= from * 0.9999 && value <= to * 1.0001);
+    if (within.length > 2) return within.map(value => ({ at: Math.log10(value), text: tickText(value, axis) }));
     return linearTicks(from, to, Math.max(most, 4)).filter(v => v > 0).map(value => ({ at: Math.log10(value), text: tickText(value, axis) }));
   }
-  return linearTicks(a, b, most).map(value => ({ at: value, text: tickText(value, axis) }));
+  const whole = axis.tickformat === "d";  // between whole numbers there is nothing to count
+  return linearTicks(a, b, most).filter(v => !whole || Number.isInteger(v)).map(value => ({ at: value, text: tickText(value, axis) }));
 }
 
 function linearTicks(a, b, most) {
@@ -459,6 +464,8 @@ function drawAnnotation(context, ready, annotation, ink, font) {
   });
 }
 
+const APART = 5;  // pixels from one name to the next in a row, or two would read as one
+
 /** Where words of this width and height hide none that stand already and are struck out by no line: as wanted; on the
  * other side of the point (height `py`) or under it; a row or two away, or farther beside it. Of places that are as bad, the first. */
 function freePlace(ready, { x, y }, beside, width, py, wanted, height, box) {
@@ -467,7 +474,7 @@ function freePlace(ready, { x, y }, beside, width, py, wanted, height, box) {
     return { left, middle, right: left + width, top: middle - height / 2, bottom: middle + height / 2 };
   };
   const lines = ready.traces.filter(trace => isLine(trace) && ready.axes[trace.xaxis ?? "x"] === x && ready.axes[trace.yaxis ?? "y"] === y);
-  const wordsAt = place => ready.placed.filter(other => place.left < other.right && place.right > other.left && place.top < other.bottom && place.bottom > other.top).length;
+  const wordsAt = place => ready.placed.filter(other => place.left < other.right + APART && place.right > other.left - APART && place.top < other.bottom && place.bottom > other.top).length;
   const [side, other = side] = beside, under = 2 * py - wanted, first = at(side, wanted);
   const turned = wordsAt(first) ? [] : [at(other, under), at(other, wanted), at(side, under)];
   const aside = other < side ? 1 : -1;  // away from the point

@@ -18,6 +18,7 @@ TREATED = {"none": "raw", "center": "zero-centered", "standardize": "standardize
 SYMBOL = {"raw": "circle", "zero-centered": "diamond", "standardized": "square"}
 MOST_POINTS, MOST_LINES, MOST_STEPS, MOST_WEIGHTS = 400, 7, 200, 64
 MARKED_POINTS = 24  # more eigenvalues are drawn as a line alone
+NAME_SIZE = np.array([0.34, 0.12])  # of the plot's width and height: what the diagonal's name covers on a phone
 HEIGHT, LINE = 340, 17  # pixels: of a figure, and from one name to the next
 
 
@@ -169,11 +170,23 @@ def features_figure(names: Sequence[str], mean: np.ndarray, spread_: np.ndarray,
                "marker": {"symbol": "circle", "size": 9 if len(shown) < 100 else 6, "color": RAW},
                "customdata": [f"{safe(names[k])}: mean {mean[k]:.3g}, spread {spread_[k]:.3g}" for k in shown],
                "hovertemplate": "%{customdata}<extra></extra>"}]
-    note = {**_note("mean = spread", *[np.log10(diagonal).mean()] * 2, GREY), "xanchor": "left", "yanchor": "top",
-            "xshift": 8}
+    note = {**_note("mean = spread", *[_clear(np.log10(diagonal), np.log10(width), np.log10(height), x, y)] * 2, GREY),
+            "xanchor": "left", "yanchor": "top", "xshift": 8}
     return drawn(traces, title, HEIGHT, annotations=[note],
                  x={"title": {"text": "spread of the feature"}, "type": "log", "range": x, "zeroline": False},
                  y={"title": {"text": "size of its mean"}, "type": "log", "range": y, "zeroline": False})
+
+
+def _clear(diagonal: np.ndarray, across: np.ndarray, up: np.ndarray, x: Sequence[float], y: Sequence[float]) -> float:
+    """Where under the diagonal its name covers the fewest dots, the middle if it can; all in logarithms."""
+    wide, high = NAME_SIZE * np.array([np.ptp(x), np.ptp(y)])
+    middle = diagonal.mean()
+    places = np.linspace(diagonal[0], max(diagonal[0], min(diagonal[1], x[1] - wide)), 24)
+
+    def covered(at: float) -> int:
+        return int(((across > at) & (across < at + wide) & (up < at) & (up > at - high)).sum())
+
+    return float(min(sorted([middle, *places], key=lambda at: abs(at - middle)), key=covered))
 
 
 def layers_figure(names: Sequence[str], head_room: Sequence[float], chosen: int, threshold: float,
@@ -202,8 +215,10 @@ def rows_figure(found: Mapping[str, GradientSigns], title: str) -> dict:
     steps = max(len(each.unanimous_rows) for each in found.values())
     for k, (name, each) in enumerate(list(found.items())[:MOST_LINES]):
         shown, color = thinned(len(each.unanimous_rows), MOST_POINTS), LAYERS[k]
-        traces.append({"type": "scatter", "mode": "lines", "name": safe(name), "x": shown + 1.0,
+        mode = "lines" if steps > 1 else "markers"  # of a single step there is no line
+        traces.append({"type": "scatter", "mode": mode, "name": safe(name), "x": shown + 1.0,
                        "y": each.unanimous_rows[shown], "line": {"color": color, "width": 2},
+                       "marker": {"color": color, "size": 8},
                        "hovertemplate": f"{safe(name)}, step %{{x:.0f}}: %{{y:.0%}}<extra></extra>"})
         known = np.flatnonzero(np.isfinite(each.unanimous_rows))
         if len(known):

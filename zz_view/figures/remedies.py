@@ -174,7 +174,7 @@ def rates_figure(curves: Sequence[RateCurve], critical: bool, title: str, height
 
 
 def losses_figure(lanes: Sequence[Lane], colors: Mapping[str, str], title: str, height: int = 450) -> dict:
-    """Median excess loss over the goal against the step, each lane up to its arrival and named where it ends."""
+    """Median excess loss over the goal against the step; a lane ends, and is named, where it first touches the goal."""
     traces, ends = [], []
     for lane in lanes:
         reached = np.flatnonzero(lane.losses <= 1)
@@ -205,7 +205,9 @@ def losses_figure(lanes: Sequence[Lane], colors: Mapping[str, str], title: str, 
             "line": {"color": GREY, "width": 1.5, "dash": "dot"}}
     notes.append({"text": "goal", "xref": "paper", "x": 0, "y": 0, "showarrow": False, "xanchor": "left",
                   "yshift": 11, "xshift": 4, "font": {"size": 14, "color": GREY}})
+    kind = "one exact run each" if all(len(lane.steps) == 1 for lane in lanes) else "median over the seeds"
     return drawn(traces, title, height, annotations=notes, shapes=[goal],
+                 subtitle=f"{kind}, up to where it first touches the goal",
                  x={"title": {"text": "step, the start being 1"}, "type": "log", "zeroline": False,
                     "range": [0, 1.01 * reach]},
                  y={"title": {"text": "excess loss / goal"}, "type": "log", "zeroline": False,

@@ -3,14 +3,14 @@ import numpy as np
 
 from zz_view.theme import GREY, drawn
 
-SYMBOLS = ("circle", "diamond")
+MARKS = (("circle", 14), ("diamond", 9))  # pixels: where both have a curvature in common, both are seen
 
 
 def spectrum_figure(measured: dict[str, np.ndarray], expected: dict[str, np.ndarray], colors: dict[str, str],
                     title: str, height: int = 260) -> dict:
     """Eigenvalues (P,) by name, largest first, as points; dashed those of the closed form (P,) by name."""
     traces, names = [], []
-    for (name, values), symbol in zip(measured.items(), SYMBOLS, strict=False):
+    for (name, values), (symbol, size) in zip(measured.items(), MARKS, strict=False):
         kept = values[values > 0]  # flat directions have no place on a logarithmic axis
         index = np.arange(1, len(kept) + 1)
         if name in expected:
@@ -20,7 +20,7 @@ def spectrum_figure(measured: dict[str, np.ndarray], expected: dict[str, np.ndar
                            "line": {"color": GREY, "width": 2, "dash": "dash"},
                            "hovertemplate": f"{name}, closed form %{{x}}: %{{y:.3g}}<extra></extra>"})
         traces.append({"type": "scatter", "x": index, "y": kept.astype(np.float32), "mode": "markers", "name": name,
-                       "marker": {"symbol": symbol, "size": 11, "color": colors[name]},
+                       "marker": {"symbol": symbol, "size": size, "color": colors[name]},
                        "hovertemplate": f"{name}, eigenvalue %{{x}}: %{{y:.3g}}<extra></extra>"})
         if len(kept):
             names.append({"x": 1, "y": float(np.log10(kept[0])), "text": name, "showarrow": False, "xanchor": "left",
