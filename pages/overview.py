@@ -52,14 +52,13 @@ board([Chart(plane_figure(pictures[name], f"{name[0].upper()}{name[1:]}<br>{shor
        for k, (name, run) in enumerate(four.items())],
       "overview", step_words(dict(list(four.items())[:2]), rows), narrowest=210)
 
+scenes.scenes(scenes.Story(raw, twin, each, tuple(four.values()), tuple(sums)))
+st.header("Four sentences to take away", anchor=False)
 page.numbers([
     page.Number(f"Path / straight line, {each}", ratio[0], f"{twin} {ratio[1]}"),
     page.Number(f"Gradients with one sign, {each}", same[0], f"{twin} {same[1]}, chance {chance}"),
     page.Number(f"Steps to {goal}, full batch", page.count(sums[2].steps[0]),
                 f"{twin} {page.count(sums[3].steps[0])}")])
-
-scenes.scenes(scenes.Story(raw, twin, each, tuple(four.values()), tuple(sums)))
-st.header("Four sentences to take away", anchor=False)
 measured = Measured(raw, twin, each, *(tuple(float(s[k][0]) for s in sums) for k in range(3)),
                     tuple(condition(eigenvalues(run.experiment, run.task)) for run in list(four.values())[:2]),
                     unanimous_by_chance(experiment.dimensions),

@@ -74,8 +74,9 @@ def times(value: float) -> str:
     return page.two_digits(value, "x")
 
 
-def draw_batches(pair: dict[str, Run], step: int, size: int) -> str:
-    """Two charts side by side: each run's batch at `step` as arrows. Returns what there is to know about them."""
+def draw_batches(pair: dict[str, Run], step: int, size: int, counted: bool = True) -> str:
+    """Two charts side by side: each run's batch at `step` as arrows, their signs counted in the titles unless the
+    visitor is to guess them. Returns what there is to know about them."""
     # a run that diverged shows its last finite weights
     at = {name: min(step, int(np.isfinite(run.weights[0]).all(axis=-1).sum()) - 1) for name, run in pair.items()}
     planes = {name: plane_of(run) for name, run in pair.items()}
@@ -88,7 +89,7 @@ def draw_batches(pair: dict[str, Run], step: int, size: int) -> str:
     charts = []
     for (name, run), color in zip(pair.items(), (RAW, CENTERED), strict=True):
         plane, batch = planes[name], batches[name]
-        title = figures.arrows_title(name, batch.gradients, batch.mean)
+        title = figures.arrows_title(name, batch.gradients, batch.mean) if counted else name.capitalize()
         figure = figures.batch_arrows_figure(
             arrows[name], plane.project(batch.mean), batch.rows[kept], batch.slopes[kept], color,
             wedge=None if run.input_biases is not None else allowed_wedge(plane.project(run.task.evaluated)),

@@ -15,8 +15,17 @@ class Question(NamedTuple):
     why: str
 
 
+def guessed(key: str) -> bool:
+    return st.session_state.get(f"guess_{key}") is not None
+
+
 @st.fragment  # a guess changes nothing else on the page
 def predict(key: str, question: Question) -> None:
+    """`ask`, where nothing else on the page waits for the guess."""
+    ask(key, question)
+
+
+def ask(key: str, question: Question) -> None:
     """Draw the question; the answer appears when the visitor has guessed, and follows the run from then on."""
     with st.container(border=True):
         guess = st.pills(f":material/help: **Predict.** {question.ask}", question.options, key=f"guess_{key}",

@@ -21,7 +21,7 @@ from zz_view.figures.spectrum import spectrum_figure
 from zz_view.figures.trajectories import loss_figure, plane_figure
 from zz_view.geometry_words import size
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
-from zz_view.predict import Question, predict
+from zz_view.predict import Question, ask, guessed
 from zz_view.questions import changes_of_sign
 from zz_view.theme import CENTERED, RAW, WEDGE
 
@@ -39,6 +39,10 @@ class Story(NamedTuple):
     each: str  # "1 sample a step"
     runs: tuple[Run, Run, Run, Run]
     sums: tuple[Summary, Summary, Summary, Summary]
+    guessed: bool = False  # whether the scene's question is answered: before, no title gives its answer away
+
+    def titled(self, name: str, found: str) -> str:
+        return f"{name}: {found}" if self.guessed else name
 
     def ratio(self, k: int) -> str:
         return page.two_digits(self.sums[k].path_ratio[0], "x")
@@ -50,7 +54,8 @@ class Story(NamedTuple):
 def _one_sign(told: Story) -> Question:
     """Arrows: the gradients of single samples at the start."""
     draw = {told.raw: told.runs[0], told.twin: told.runs[1]}
-    st.caption(draw_batches(draw, 0, min(SHOWN_SAMPLES, len(told.runs[0].targets))))
+    st.caption(draw_batches(draw, 0, min(SHOWN_SAMPLES, len(told.runs[0].targets)),
+                            counted=told.guessed))
     one, other = (_agreeing(run.sample_gradients(0, 0)) for run in told.runs[2:])
     options = ("About half of them", "Most, not all", "All of them")
     positive = bool((told.runs[0].task.evaluated > 0).all())
@@ -99,8 +104,9 @@ def _zigzag(told: Story) -> Question:
     """The raw path under the player."""
     run = told.runs[0]
     picture, rows = plane_pictures({told.raw: run}, {told.raw: RAW})[told.raw], positions(run)
-    board([Chart(plane_figure(picture, f"{told.raw.capitalize()}, {told.each}: {told.ratio(0)} the straight line"),
-                 "scene_path", f"The {told.raw} path on the contours of the loss: {told.ratio(0)} the straight line.",
+    length = f"{told.ratio(0)} the straight line"
+    board([Chart(plane_figure(picture, told.titled(f"{told.raw.capitalize()}, {told.each}", length)), "scene_path",
+                 told.titled(f"The {told.raw} path on the contours of the loss", length) + ".",
                  plane_marks(run, picture, rows))], "scene_path", step_words({told.raw: run}, rows), group="scene")
     ratio, options = float(told.sums[0].path_ratio[0]), ("At most 1.4x", "Between 1.4x and 2.5x", "More than 2.5x")
     turns, steps = changes_of_sign(run)
@@ -117,7 +123,7 @@ def _batch(told: Story) -> Question:
     named = {told.each: told.runs[0], "the full batch": told.runs[2]}
     pictures = plane_pictures(named, dict.fromkeys(named, RAW))
     rows = positions(told.runs[0])
-    titles = [f"{name.capitalize()}:<br>{told.ratio(k)} the straight line, {told.steps(k)}"
+    titles = [told.titled(name.capitalize(), f"<br>{told.ratio(k)} the straight line, {told.steps(k)}")
               for k, name in zip((0, 2), named, strict=True)]
     board([Chart(plane_figure(pictures[name], title), f"scene_batch_{k}", f"The {told.raw} path. {title}",
                  plane_marks(run, pictures[name], rows), link="scene_batch")
@@ -208,8 +214,8 @@ def scenes(told: Story) -> None:
     chosen = st.segmented_control("Scene", names, default=names[0], required=True, key="scene", bind="query-params",
                                   label_visibility="collapsed")
     place = names.index(chosen)
-    question = SCENES[chosen](told)
-    predict(f"scene_{place + 1}", question)
+    key = f"scene_{place + 1}"
+    ask(key, SCENES[chosen](told._replace(guessed=guessed(key))))
     if place + 1 < len(names):
         st.button(f"Next: {names[place + 1]}", icon=":material/arrow_forward:", key="next_scene",
                   on_click=st.session_state.update, args=({"scene": names[place + 1]},))

@@ -47,6 +47,19 @@ def test_a_scene_has_a_picture_and_a_question(scene):
     assert len(revealed(app)) == 1
 
 
+@pytest.mark.parametrize("scene, found", [("One sample", "samples push both weights one way"),
+                                          ("Zig-zag", "x the straight line"), ("The batch", "x the straight line")])
+def test_no_title_of_a_scene_gives_its_answer_away(scene, found):
+    app = open_page(PAGES / "overview.py", scene=scene)
+    assert found not in _titles_of_the_scene(app)
+    asked(app)[0].set_value(asked(app)[0].options[1]).run()
+    assert found in _titles_of_the_scene(app)
+
+
+def _titles_of_the_scene(app: AppTest) -> str:
+    return " ".join(figure["layout"]["title"]["text"] for figure in figures(app)[4:])  # after the four paths
+
+
 @pytest.mark.parametrize("query", [{"batch_size": "256"}, {"learning_rate": "8"}, {"distance": "0"},
                                    {"inputs": "digits", "target": "labels", "loss": "sigmoid_squared"},
                                    {"treatment": "input_bias", "dimensions": "4"}, {"optimizer": "adam"},
