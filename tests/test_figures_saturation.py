@@ -80,8 +80,8 @@ def test_runs_that_do_not_arrive_are_open_markers_at_the_top_and_in_no_line():
     assert list(lost.y) == pytest.approx([figures.TOP * 1000] * 4) and np.isnan(trace(figure, "raw").y).all()
     assert list(trace(figure, "zero-centered, not reached").x) == [6]
     assert list(trace(figure, "zero-centered").y[:3]) == [20, 20, 30]
-    assert "not reached in 1000 steps" in texts(figure)
-    assert "not reached in 1000 steps" not in texts(drawn(FLAT))
+    assert "not reached in 1,000 steps" in texts(figure)
+    assert "not reached in 1,000 steps" not in texts(drawn(FLAT))
     never = drawn(NEVER)
     assert np.isnan(trace(never, "raw, predicted").y).all()
     assert "raw" not in texts(never) and any("raw</span> and" in text for text in texts(never))
@@ -118,7 +118,7 @@ def test_titles_say_what_the_numbers_say():
     assert "not even" in words.squared_title(NEVER) and "not even" in words.entropy_title(NEVER, "x")
     assert words.entropy_title(FLAT, "zero-centered") == "Cross-entropy: no start bias slows zero-centered runs down"
     assert words.entropy_title(DEEP, "x") == "Cross-entropy: a start far out costs few steps"
-    assert "1000 steps are not enough" in words.entropy_title(LOST, "x")
+    assert "1,000 steps are not enough" in words.entropy_title(LOST, "x")
     assert words.escape_title(DEEP, NAMES, 0) == "From z₀ = 0 there is no plateau to leave"
     assert words.escape_title(DEEP, NAMES, 3) == "Both wait alike until z = 1: 30 steps raw, 30 steps zero-centered"
     assert "stays on its plateau for 1000 steps" in words.escape_title(NEVER, NAMES, 3)

@@ -75,7 +75,7 @@ def two_digits(value: float, unit: str = "") -> str:
     if np.isinf(value):
         return "not reached"
     size = abs(value)
-    return (f"{value:.0f}" if size >= 9.95 else f"{value:.1f}" if size >= 0.995 else f"{value:.2g}") + unit
+    return (f"{value:,.0f}" if size >= 9.95 else f"{value:.1f}" if size >= 0.995 else f"{value:.2g}") + unit
 
 
 def lengths(ratio: float) -> str:

@@ -14,7 +14,7 @@ ALIKE = 1.25  # a factor up to which steps count as no wait
 def squared_title(sweep: SaturationSweep) -> str:
     start, last = sweep.break_even(), sweep.starts[-1]
     if math.isinf(sweep.twin.steps[0]):
-        return f"Squared loss: not even from z₀ = 0 in {sweep.twin.given_up} steps"
+        return f"Squared loss: not even from z₀ = 0 in {sweep.twin.given_up:,} steps"
     if math.isfinite(start):
         return f"Squared loss: from z₀ = {start:.1f} on, saturation is worse"
     if math.isinf(start):
@@ -25,9 +25,9 @@ def squared_title(sweep: SaturationSweep) -> str:
 def entropy_title(sweep: SaturationSweep, name: str) -> str:
     first, last = sweep.twin.steps[0], sweep.twin.steps[-1]
     if math.isinf(first):
-        return f"Cross-entropy: not even from z₀ = 0 in {sweep.twin.given_up} steps"
+        return f"Cross-entropy: not even from z₀ = 0 in {sweep.twin.given_up:,} steps"
     if math.isinf(last):
-        return f"Cross-entropy: from z₀ = {sweep.starts[-1]:g}, {sweep.twin.given_up} steps are not enough"
+        return f"Cross-entropy: from z₀ = {sweep.starts[-1]:g}, {sweep.twin.given_up:,} steps are not enough"
     if last - first <= 0.25 * first:
         return f"Cross-entropy: no start bias slows {name} runs down"
     return "Cross-entropy: a start far out costs few steps"
@@ -71,7 +71,7 @@ def _squared_verdict(sweep: SaturationSweep, twin: str) -> str:
         return (f"**No, not up to a start bias of {sweep.starts[-1]:g}**: raw inputs cost {raw:.0f} steps where "
                 f"{twin} ones take {other:.0f}, and saturation adds less than that{each}.")
     if not math.isfinite(other):
-        return f"No comparison: even unsaturated, the {twin} run does not arrive within {sweep.twin.given_up} steps."
+        return f"No comparison: even unsaturated, the {twin} run does not arrive within {sweep.twin.given_up:,} steps."
     return (f"**No, as far as can be seen here**: unsaturated, the raw run does not arrive within "
             f"{sweep.raw.given_up} steps, the {twin} one takes {other:.0f}{each}.")
 

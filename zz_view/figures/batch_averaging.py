@@ -218,7 +218,7 @@ def batch_sweep_figure(sweeps: dict[str, BatchSweep], longest: int, title: str, 
     if any((np.isinf(sweep.steps).mean(axis=1) >= 0.5).any() for sweep in sweeps.values()):
         layout["annotations"].append({
             "x": 1, "xref": "x3 domain", "yref": "y3", "y": float(np.log10(1.5 * longest)), "font": {"size": 14},
-            "text": f"not reached in {longest} steps", "showarrow": False, "xanchor": "right", "yshift": 14})
+            "text": f"not reached in {longest:,} steps", "showarrow": False, "xanchor": "right", "yshift": 14})
     return figure
 
 

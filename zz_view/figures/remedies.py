@@ -95,7 +95,7 @@ def _most(steps: float) -> str:
 
 
 def _why_not_reached(lane: Lane) -> str:
-    return f"never moves, {lane.stuck}" if lane.stuck else f"not reached in {lane.horizon} steps"
+    return f"never moves, {lane.stuck}" if lane.stuck else f"not reached in {lane.horizon:,} steps"
 
 
 def _number(lane: Lane, y: float, low: float, edge: float) -> dict:

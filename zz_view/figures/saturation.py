@@ -35,7 +35,7 @@ def steps_figure(sweep: SaturationSweep, names: tuple[str, str], title: str, lim
         traces += _lines(sweep, escapes, name, color, top)
     notes += _names(sweep, names, top)
     if any(np.isinf(escapes.steps).any() for escapes in (sweep.raw, sweep.twin)):
-        notes.append(_note(f"not reached in {sweep.most_steps} steps", sweep.starts[-1], math.log10(top),
+        notes.append(_note(f"not reached in {sweep.most_steps:,} steps", sweep.starts[-1], math.log10(top),
                            xanchor="right", yshift=15))
     start = sweep.break_even()
     shapes = []
@@ -79,7 +79,7 @@ def _lines(sweep: SaturationSweep, escapes: Escapes, name: str, color: str, top:
                        "y": np.full(len(lost), top), "mode": "markers",
                        "marker": {"symbol": "circle-open", "size": 9, "color": color},
                        "customdata": [_count(steps) for steps in predicted[~there]],
-                       "hovertemplate": hover + f"not reached in {escapes.given_up} steps, "
+                       "hovertemplate": hover + f"not reached in {escapes.given_up:,} steps, "
                                                 "%{customdata} predicted<extra></extra>"})
     return traces
 
