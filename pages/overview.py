@@ -1,7 +1,6 @@
 """Overview: four paths in one linked picture, and what to take away."""
 from dataclasses import replace
 
-import numpy as np
 import streamlit as st
 
 from zz_core.measures import unanimous_by_chance
@@ -59,10 +58,11 @@ page.numbers([
     page.Number(f"Gradients with one sign, {each}", same[0], f"{twin} {same[1]}, chance {chance}"),
     page.Number(f"Steps to {goal}, full batch", page.count(sums[2].steps[0]),
                 f"{twin} {page.count(sums[3].steps[0])}")])
+inputs = next(iter(four.values())).task.raw
 measured = Measured(raw, twin, each, *(tuple(float(s[k][0]) for s in sums) for k in range(3)),
                     tuple(condition(eigenvalues(run.experiment, run.task)) for run in list(four.values())[:2]),
                     unanimous_by_chance(experiment.dimensions),
-                    *(float(end(next(iter(four.values())).task.raw)) for end in (np.min, np.max)))
+                    float(inputs.min()), float(inputs.max()))
 st.markdown("\n".join(f"{k}. {sentence}" for k, sentence in enumerate(takeaways(measured), start=1)))
 cards.cards()
 page.explanations(__file__)

@@ -52,22 +52,20 @@ def expected_shares(spec: Experiment, sizes: list[int]) -> tuple[dict[str, np.nd
 
 def ends(values: np.ndarray, words=page.two_digits) -> str:
     """The medians of values (K, R) at one sample a step and at the full batch, in words."""
-    first, last = _two_medians(values)
-    return words(last) if not np.isfinite([first, last]).any() and words(first) == words(last) else (
-        f"{words(first)} → {words(last)}")
-
-
-def _two_medians(values: np.ndarray) -> tuple[float, float]:
-    first, last = (median([each for each in row if each == each] or [np.nan]) for row in values[[0, -1]].tolist())
-    return first, last
+    return " → ".join(_two_medians(values, words))
 
 
 def change(values: np.ndarray, words, goes: str, stays: str) -> str:
     """The same two medians in a sentence, after its subject: "go from 160 to 116", "are not reached"."""
-    first, last = (f"**{words(value)}**" for value in _two_medians(values))
-    if first == last and not np.isfinite(_two_medians(values)).any():
-        return f"{stays} {last}"
-    return f"{goes} from {first} to {last}"
+    found = [f"**{each}**" for each in _two_medians(values, words)]
+    return f"{goes} from {found[0]} to {found[1]}" if len(found) > 1 else f"{stays} {found[0]}"
+
+
+def _two_medians(values: np.ndarray, words) -> list[str]:
+    """In words, and only one where neither is a number, both for the same reason."""
+    medians = [median([each for each in row if each == each] or [np.nan]) for row in values[[0, -1]].tolist()]
+    found = [words(each) for each in medians]
+    return found[:1] if found[0] == found[1] and not np.isfinite(medians).any() else found
 
 
 def times(value: float) -> str:

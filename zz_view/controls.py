@@ -171,9 +171,7 @@ def _dropped(name: str, text: str, used: Value) -> str:
 
 def _spelled(value: Value | list[str]) -> str:
     """A value as a link spells it."""
-    if isinstance(value, list):
-        return ", ".join(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return ", ".join(value) if isinstance(value, list) else written(value)
 
 
 def _shown(text: str) -> str:

@@ -19,8 +19,9 @@ from zz_view import controls, handles, page, runs
 from zz_view.board import Chart, board
 from zz_view.figures import geometry as figures
 from zz_view.figures.trajectories import plane_figure
-from zz_view.geometry_words import cell_words, map_title, size
+from zz_view.geometry_words import cell_words, map_title
 from zz_view.hosting.caches import Cache
+from zz_view.page import size
 from zz_view.pictures import plane_pictures
 from zz_view.runs import BY_QUERY
 from zz_view.theme import CENTERED, RAW

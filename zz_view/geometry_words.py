@@ -1,6 +1,4 @@
 """What the Geometry page says: its answer, its numbers, and the sentences for what cannot be drawn."""
-import math
-
 import numpy as np
 import streamlit as st
 
@@ -9,15 +7,9 @@ from zz_core.geometry import Curvature, RateMap
 from zz_core.stability import stability_limit
 from zz_core.summary import Summary
 from zz_view import page, runs
+from zz_view.page import size
 
 MOST_VALUES = 2**20  # numbers in the inputs that a sweep takes
-
-
-def size(value: float, unit: str = "") -> str:
-    """A number with two significant digits, thousands too: condition numbers can be long."""
-    if not np.isfinite(value) or value < 1000:
-        return page.two_digits(value, unit)
-    return f"{round(value, 1 - int(math.log10(value))):,.0f}{unit}"
 
 
 def answer(mean: float, run: Run, curvature: Curvature, summary: Summary, one_sign: float) -> str:

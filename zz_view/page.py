@@ -1,4 +1,5 @@
 """The frame that all pages share: question, answer, picture, numbers, then the folded explanations."""
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -78,6 +79,13 @@ def two_digits(value: float, unit: str = "") -> str:
     return (f"{value:,.0f}" if size >= 9.95 else f"{value:.1f}" if size >= 0.995 else f"{value:.2g}") + unit
 
 
+def size(value: float, unit: str = "") -> str:
+    """A number with two significant digits, thousands too: condition numbers can be long."""
+    if not np.isfinite(value) or value < 1000:
+        return two_digits(value, unit)
+    return f"{round(value, 1 - int(math.log10(value))):,.0f}{unit}"
+
+
 def lengths(ratio: float) -> str:
     """A path ratio in a sentence."""
     return f"**{two_digits(ratio, 'x')}** the straight line" if np.isfinite(ratio) else "too short to measure"
@@ -85,7 +93,7 @@ def lengths(ratio: float) -> str:
 
 def walk(ratio: float, diverged_at: int = -1) -> str:
     """What a path does, in a sentence: how long a run that leaves the picture has become says nothing."""
-    return f"diverges at step **{diverged_at}**" if diverged_at >= 0 else f"is {lengths(ratio)}"
+    return f"diverges at step **{diverged_at:,}**" if diverged_at >= 0 else f"is {lengths(ratio)}"
 
 
 def in_title(walked: str) -> str:

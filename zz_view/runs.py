@@ -176,12 +176,12 @@ def refuse(sentence: str) -> NoReturn:
     st.stop()
 
 
-def readable(error: ValueError) -> str:
-    """The core's "field=value: must be ..." as a sentence for someone who sees the sidebar, not the code."""
+def readable(error: ValueError, change: str = "Change it in the sidebar") -> str:
+    """The core's "field=value: must be ..." as a sentence for someone who sees the page's controls, not the code."""
     name, value, rule = split_message(error)
     if name not in DEFAULTS:
         return f"This experiment is not possible: {error}."
-    return f"**{label(name)}** is {value}, but it {rule}. Change it in the sidebar; nothing else was touched."
+    return f"**{label(name)}** is {value}, but it {rule}. {change}; nothing else was touched."
 
 
 def split_message(error: ValueError) -> tuple[str, str, str]:

@@ -61,19 +61,19 @@ def _squared_verdict(sweep: SaturationSweep, twin: str) -> str:
     factor = growth(sweep)
     each = f", and each further unit multiplies the wait by {factor:.1f}" if math.isfinite(factor) else ""
     if raw < SAVING * other:
-        return (f"**Nothing to compare with here**: {twin} inputs save hardly a step ({raw:.0f} raw, {other:.0f} "
+        return (f"**Nothing to compare with here**: {twin} inputs save hardly a step ({raw:,.0f} raw, {other:,.0f} "
                 f"{twin}){each}.")
     if math.isfinite(start):
         return (f"**Yes in deep saturation with squared loss**: from a start bias z₀ of **{start:.1f}** on, a {twin} "
-                f"neuron takes longer than an unsaturated one on raw inputs ({raw:.0f} steps, {twin} {other:.0f})"
+                f"neuron takes longer than an unsaturated one on raw inputs ({raw:,.0f} steps, {twin} {other:,.0f})"
                 f"{each}. **No below that.**")
     if math.isinf(start):
-        return (f"**No, not up to a start bias of {sweep.starts[-1]:g}**: raw inputs cost {raw:.0f} steps where "
-                f"{twin} ones take {other:.0f}, and saturation adds less than that{each}.")
+        return (f"**No, not up to a start bias of {sweep.starts[-1]:g}**: raw inputs cost {raw:,.0f} steps where "
+                f"{twin} ones take {other:,.0f}, and saturation adds less than that{each}.")
     if not math.isfinite(other):
         return f"No comparison: even unsaturated, the {twin} run does not arrive within {sweep.twin.given_up:,} steps."
     return (f"**No, as far as can be seen here**: unsaturated, the raw run does not arrive within "
-            f"{sweep.raw.given_up} steps, the {twin} one takes {other:.0f}{each}.")
+            f"{sweep.raw.given_up:,} steps, the {twin} one takes {other:,.0f}{each}.")
 
 
 def _entropy_verdict(sweep: SaturationSweep, twin: str) -> str:

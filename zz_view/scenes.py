@@ -19,7 +19,6 @@ from zz_view.batch_views import draw_batches
 from zz_view.board import Chart, board, outline
 from zz_view.figures.spectrum import spectrum_figure
 from zz_view.figures.trajectories import loss_figure, plane_figure
-from zz_view.geometry_words import size
 from zz_view.pictures import plane_marks, plane_pictures, positions, step_words
 from zz_view.predict import Question, ask, guessed
 from zz_view.questions import changes_of_sign
@@ -54,8 +53,7 @@ class Story(NamedTuple):
 def _one_sign(told: Story) -> Question:
     """Arrows: the gradients of single samples at the start."""
     draw = {told.raw: told.runs[0], told.twin: told.runs[1]}
-    st.caption(draw_batches(draw, 0, min(SHOWN_SAMPLES, len(told.runs[0].targets)),
-                            counted=told.guessed))
+    st.caption(draw_batches(draw, 0, min(SHOWN_SAMPLES, len(told.runs[0].targets)), counted=told.guessed))
     one, other = (_agreeing(run.sample_gradients(0, 0)) for run in told.runs[2:])
     options = ("About half of them", "Most, not all", "All of them")
     positive = bool((told.runs[0].task.evaluated > 0).all())
@@ -148,7 +146,7 @@ def _valley(told: Story) -> Question:
     spectra = [eigenvalues(run.experiment, run.task) for run in told.runs[:2]]
     expected = {name: found for name, run in zip(names, told.runs[:2], strict=True)
                 if (found := expected_spectrum(run.experiment, run.task)) is not None}
-    shape = " ".join(["κ =", ", ".join(f"{size(condition(values))} {name}"
+    shape = " ".join(["κ =", ", ".join(f"{page.size(condition(values))} {name}"
                                        for name, values in zip(names, spectra, strict=True))])
     figure = spectrum_figure(dict(zip(names, spectra, strict=True)), expected, dict(zip(names, (RAW, CENTERED),
                              strict=True)), f"The shape of the valley: {shape}")

@@ -55,11 +55,9 @@ def _axis(title: str, key: str, fields: Sequence[str], default: str,
 
 
 def _readable(error: ValueError) -> str:
-    """The core's message as a sentence for someone who sees this page's controls, not the code."""
-    name, value, rule = runs.split_message(error)
-    if name not in sweep_axes.DEFAULTS:
-        return f"{error}."
-    return f"**{label(name)}** is {value}, but it {rule}. Change its values below; nothing else was touched."
+    """Of a field, or of how its values are written, which says by itself what to change."""
+    name = runs.split_message(error)[0]
+    return runs.readable(error, "Change its values below") if name in sweep_axes.DEFAULTS else f"{error}."
 
 
 def grid_of(experiment: Experiment, place: DeltaGenerator) -> tuple[Grid, str]:

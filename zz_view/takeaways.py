@@ -2,8 +2,7 @@
 import math
 from typing import NamedTuple
 
-from zz_view.geometry_words import size
-from zz_view.page import in_steps, percent, two_digits
+from zz_view.page import in_steps, percent, size, two_digits
 
 STRAIGHT = 1.1  # a path ratio up to here looks like a straight line
 BENT = 1.2
